@@ -328,3 +328,35 @@ TEST_CASE("a catalogue with a mistake is refused with its place", "[prompt]") {
     CHECK(good.keys("en") == std::vector<std::string>{"hello"});
     CHECK(good.keys("de").empty());
 }
+
+TEST_CASE("every prompt of the catalogue can be played", "[prompt]") {
+    const fs::path made = STROWGER_BUILD_DIR "/sounds", recorded = "/usr/share/asterisk/sounds/en_US_f_Allison";
+    if (!fs::exists(made / "made") || !fs::exists(recorded)) {
+        WARN("not checked: build the target `prompts` and install asterisk-core-sounds-en-wav");
+        return;
+    }
+    fixture f;
+    f.sources.directories = {made, recorded.parent_path()};
+    f.sources.catalogue = load_catalogue(STROWGER_SOURCE_DIR "/sounds/catalogue").value();
+    prompt_library library(f.sources);
+    for (const auto* language : {"en", "de"}) {
+        const auto report = library.load_all(library.catalogue().keys(language), language);
+        for (const auto& failure : report.failures) FAIL_CHECK(failure.text);
+        CHECK(report.loaded > 100);
+    }
+}
+
+TEST_CASE("the real voice speaks German and English, where it is installed", "[prompt]") {
+    fixture f;
+    prompt_library library(f.sources);
+    const auto german = library.speak("Grüß Gott.", "de"), english = library.speak("Good morning.", "en");
+    if (!german && german.error().text.find("cannot be run") != std::string::npos) {
+        WARN("not checked: " << german.error().text);
+        return;
+    }
+    REQUIRE(german.has_value());
+    REQUIRE(english.has_value());
+    CHECK((*german)->length() > std::chrono::milliseconds{300});
+    CHECK((*english)->length() < std::chrono::seconds{5});
+    CHECK_FALSE(library.speak("hello", "xx").has_value());
+}
