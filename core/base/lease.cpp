@@ -1,0 +1,7 @@
+#include "core/base/lease.hpp"
+
+namespace strowger {
+
+leasable::~leasable() = default;
+
+} // namespace strowger

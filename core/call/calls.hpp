@@ -1,0 +1,66 @@
+// All calls of the engine: how they come in, over which workers they are spread, and how to reach them.
+#pragma once
+#include "core/async/task.hpp"
+#include "core/base/lease.hpp"
+#include "core/channel/channel.hpp"
+#include "core/call/call.hpp"
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace strowger {
+
+class engine;
+
+/// A call as `call list` shows it.
+struct call_line {
+    std::string id, from, to, source, state, doing, context, extension, codec;
+    duration age{};
+    bool answered = false, emergency = false;
+};
+
+/// Spreads calls over the workers and knows them all.
+class calls {
+public:
+    explicit calls(engine& core);
+    ~calls();
+
+    /// Any thread. Chooses a worker; emergency calls are never refused. `driver` holds the driver's module.
+    tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line, lease driver);
+    std::optional<refusal> would_refuse(std::string_view to_number) const;
+    /// Gives a leg to a new call that runs `extension`: a blind transfer. The leg must have departed to `home`. Any thread.
+    void adopt(std::unique_ptr<leg> given, incoming_call facts, std::string extension, std::string context, std::string parent_call,
+               worker& home);
+
+    /// Calls are found on their workers: these ask there and come back.
+    task<std::vector<call_line>> list();
+    task<std::optional<value>> show(std::string id);
+    /// False when there is no such call.
+    task<bool> hang_up(std::string id, hangup_cause cause);
+    /// Any thread: ends every call, or those for which `which` (run on their workers) says so.
+    void end_all(hangup_cause cause, std::string by, std::function<bool(const call&)> which = {});
+
+    std::size_t count() const noexcept { return count_; }
+    std::uint64_t total() const noexcept { return total_; }
+
+    /// From now on only emergency calls are taken.
+    void drain(bool on) noexcept { draining_ = on; }
+    bool draining() const noexcept { return draining_; }
+
+private:
+    struct shard; ///< the calls of one worker, touched only there
+    void start(std::size_t index, incoming_call what, std::unique_ptr<channel> line, lease driver, std::shared_ptr<leg_mailbox> events);
+    void run(std::size_t index, std::shared_ptr<call> c, std::unique_ptr<leg> caller);
+    std::size_t pick();
+
+    engine& core_;
+    std::vector<std::unique_ptr<shard>> shards_;
+    std::atomic<std::size_t> next_{0}, count_{0};
+    std::atomic<std::uint64_t> total_{0};
+    std::atomic<bool> draining_{false};
+};
+
+} // namespace strowger

@@ -1,0 +1,153 @@
+// A leg: a channel's part in a call, with its audio. Leaving the scope that owns it hangs it up.
+#pragma once
+#include "core/async/signal.hpp"
+#include "core/base/lease.hpp"
+#include "core/call/options.hpp"
+#include "core/channel/channel.hpp"
+#include "core/channel/mailbox.hpp"
+#include "core/media/stream.hpp"
+#include "core/sdp/audio.hpp"
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace strowger {
+
+class engine;
+
+/// Lives on one worker and one media thread, both of which can be changed by moving it. No call is needed for it to exist: a leg is
+/// given from call to call.
+class leg final : public leg_listener {
+public:
+    enum class state { idle, ringing, early, up, ended };
+    /// A blind transfer that the leg's peer asked for.
+    struct transfer_request { std::uint64_t id; std::string target; };
+
+    /// The leg of a call that arrived.
+    static std::unique_ptr<leg> incoming(engine& core, worker& home, media::media_thread& audio, const incoming_call& what,
+                                         std::unique_ptr<channel> line, lease driver, std::shared_ptr<leg_mailbox> events,
+                                         std::string call_id);
+    /// Starts to ring an endpoint.
+    static result<std::unique_ptr<leg>> originate(engine& core, worker& home, media::media_thread& audio, outgoing_call what);
+    ~leg();
+
+    const std::string& id() const noexcept { return id_; }
+    const std::string& technology() const noexcept { return technology_; }
+    const std::string& peer() const noexcept { return peer_; }
+    bool outgoing() const noexcept { return outgoing_; }
+    state now() const noexcept { return state_; }
+    bool up() const noexcept { return state_ == state::up; }
+    bool ended() const noexcept { return state_ == state::ended; }
+    std::optional<hangup_cause> cause() const noexcept { return cause_; }
+    /// The peer has put us on hold.
+    bool held() const noexcept { return held_; }
+    bool has_early_media() const noexcept { return early_media_; }
+    const party& who() const noexcept { return who_; }
+    media::stream* audio() noexcept { return stream_.get(); }
+    const std::optional<media_figures>& figures() const noexcept { return figures_; }
+    const std::string& channel_state() const noexcept { return channel_state_; }
+
+    /// Notified after every event that changes something here.
+    signal& changed() noexcept { return changed_; }
+    /// Keys that were pressed and not read yet.
+    std::deque<char> digits;
+    /// Set when the peer asks for a transfer; whoever owns the leg takes it and answers by transfer_result().
+    std::optional<transfer_request> transfer;
+    /// What ended playing last, and which digits were sent last; see stream.
+    std::uint64_t played = 0, sent = 0;
+
+    void ring();
+    /// Opens early media. Fails when the peer's offer is not usable; the caller then refuses the call.
+    result<> progress();
+    result<> answer();
+    void transfer_result(std::uint64_t id, std::optional<hangup_cause> failed);
+    void identity(party who);
+    void hang_up(hangup_cause why) noexcept;
+    std::uint64_t next_id() noexcept { return ++ids_; }
+    void request_figures();
+
+    worker& home() const noexcept { return *home_; }
+    /// Leaves this worker: nothing of it may be used here any more. Call arrive() on the other one.
+    void depart(worker& to, media::media_thread& audio) noexcept;
+    /// Begins to receive on the worker it was moved to.
+    void arrive();
+
+    wall_time made_at() const noexcept { return made_at_; }
+    std::optional<wall_time> ringing_at() const noexcept { return ringing_at_; }
+    std::optional<wall_time> answered_at() const noexcept { return answered_at_; }
+
+private:
+    leg(engine& core, worker& home, media::media_thread& audio, std::string call_id);
+    void on_event(leg_event e) override;
+    void handle(event::ringing&);
+    void handle(event::progress&);
+    void handle(event::answered&);
+    void handle(event::offered&);
+    void handle(event::offer_result&);
+    void handle(event::transfer_requested&);
+    void handle(event::identity&);
+    void handle(event::state&);
+    void handle(event::ended&);
+    void handle(event::digit&);
+    void handle(event::play_ended&);
+    void handle(event::digits_sent&);
+    void handle(event::first_packet&);
+    void handle(event::media_silent&);
+    void handle(event::figures&);
+
+    sdp::audio_capabilities capabilities() const;
+    result<> open_audio(const media_description& with);
+    /// Answers the peer's pending offer; the description to send, or the reason why there is nothing usable.
+    result<media_description> answer_offer(const media_description& offer);
+    void agreed(const sdp::agreed_audio& a, const media_description& with);
+    void finish(hangup_cause why);
+
+    engine& core_;
+    worker* home_;
+    media::media_thread* audio_home_;
+    const std::string id_;
+    const std::string call_id_;
+    std::string technology_, peer_;
+    bool outgoing_ = false;
+    state state_ = state::idle;
+    std::optional<hangup_cause> cause_;
+    bool held_ = false, early_media_ = false;
+    party who_;
+    std::string channel_state_;
+    wall_time made_at_;
+    std::optional<wall_time> ringing_at_, answered_at_;
+    std::optional<media_figures> figures_;
+    std::uint64_t ids_ = 0;
+
+    media_description offer_;                 // the peer's first offer
+    std::optional<media_description> answer_; // what we said to it
+    sdp::session session_;
+    signal changed_;
+    std::shared_ptr<leg_mailbox> events_;
+    std::unique_ptr<media::stream> stream_;
+    lease driver_;                            // outlives the channel
+    std::unique_ptr<channel> channel_;
+};
+
+/// Joins the audio of two legs for as long as it lives, and plays music to one while the other holds it.
+class bridge {
+public:
+    bridge(engine& core, leg& a, leg& b, std::string music);
+    bridge(const bridge&) = delete;
+    bridge& operator=(const bridge&) = delete;
+    ~bridge();
+    /// Call after a change of either leg: hold and resume.
+    void update();
+
+private:
+    void play_music(leg& to, bool on, bool& playing);
+
+    engine& core_;
+    leg& a_;
+    leg& b_;
+    std::string music_;
+    bool music_to_a_ = false, music_to_b_ = false;
+};
+
+} // namespace strowger
