@@ -10,6 +10,7 @@
 namespace strowger::media {
 
 class mapped_audio;
+class prompt_library; // prompt_library.hpp
 
 /// Immutable; used by any thread without a lock. The sound stays mapped while anybody holds the prompt, so a call in progress
 /// keeps the version it began with when the file behind it is replaced and imported again.
