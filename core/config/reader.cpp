@@ -61,7 +61,8 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
     std::string best;
     auto fewest = std::max<std::size_t>(1, word.size() / 3) + 1;
     for (const auto& candidate : candidates) {
-        const auto edits = edits_between(word, candidate);
+        // A word cut short ("exten") counts as one slip.
+        const auto edits = word.size() >= 3 && candidate.starts_with(word) ? 1 : edits_between(word, candidate);
         if (edits < fewest && edits < candidate.size()) {
             fewest = edits;
             best = candidate;
