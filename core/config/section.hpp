@@ -24,7 +24,8 @@ struct problem {
 /// "strowger.toml:12:5: …"
 std::string to_text(const problem& p);
 
-/// Everything that is wrong with a file, in the order of its lines. It is an `error` too, whose text has one line for each.
+/// Everything that is wrong with a file, in the order of its lines. It is an `error` too, whose text has one line for each. To hand it
+/// on, write `fail("{}", parsed.error().text)`: tl::expected 1.0 leaks when an expected of one error type is converted to another.
 struct problems : error {
     std::vector<problem> list;
     void add(problem p);
@@ -40,6 +41,8 @@ public:
     const std::string& file() const noexcept;
     /// How people write the name of this table: "users.alice"; empty for the whole file.
     const std::string& name() const noexcept { return name_; }
+    /// The table itself, for those who need no positions.
+    const value& content() const noexcept { return *table_; }
     const value::table& fields() const noexcept { return *table_->fields(); }
     const value& operator[](std::string_view key) const noexcept { return (*table_)[key]; }
 
