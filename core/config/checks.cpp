@@ -16,7 +16,8 @@ bool consists_of(std::string_view text, std::string_view allowed) { return text.
 
 std::string check_user_name(const std::string& text) {
     static const std::string allowed = std::string(lower) + std::string(digits) + ".-_";
-    const bool good = !text.empty() && text.size() <= 64 && consists_of(text, allowed) && std::string_view(".-_").find(text[0]) == std::string_view::npos;
+    const bool good = !text.empty() && text.size() <= 64 && consists_of(text, allowed) &&
+                      std::string_view(".-_").find(text[0]) == std::string_view::npos;
     if (good) return {};
     return "a user's name has at most 64 lower-case letters, digits, '.', '-' and '_', with a letter or digit first";
 }
@@ -40,7 +41,8 @@ std::string check_target(const std::string& text) {
     if (slash == text.npos || slash + 1 == text.size() || !visible)
         return fmt::format("\"{}\" is no target; write one such as \"trunk/telco\", \"line/1\" or \"user/alice\"", text);
     if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
-        return fmt::format("there is no kind of target \"{}\" (user, ext, group, number, trunk, line){}", kind, did_you_mean(kind, kinds));
+        return fmt::format("there is no kind of target \"{}\" (user, ext, group, number, trunk, line){}", kind,
+                           did_you_mean(kind, kinds));
     return {};
 }
 
@@ -57,9 +59,10 @@ std::string check_identifier(const std::string& text) {
 std::string check_language(const std::string& text) {
     const auto dash = std::min(text.find('-'), text.size());
     const auto letters = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-    const bool good = consists_of(text.substr(0, dash), lower) && (dash == 2 || dash == 3) &&
-                      (dash == text.size() || (text.size() > dash + 1 && text.size() <= dash + 9 &&
-                                               std::all_of(text.begin() + static_cast<std::ptrdiff_t>(dash) + 1, text.end(), letters)));
+    const bool good =
+        consists_of(text.substr(0, dash), lower) && (dash == 2 || dash == 3) &&
+        (dash == text.size() || (text.size() > dash + 1 && text.size() <= dash + 9 &&
+                                 std::all_of(text.begin() + static_cast<std::ptrdiff_t>(dash) + 1, text.end(), letters)));
     if (good) return {};
     return fmt::format("\"{}\" is no language; write a tag such as \"en\", \"de\" or \"de-AT\"", text);
 }

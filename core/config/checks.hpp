@@ -1,4 +1,5 @@
-// What names, numbers and targets in the configuration may look like: each returns empty text for a good one, else what would be right.
+// What names, numbers and targets in the configuration may look like: each returns empty text for a good one, else what would be
+// right.
 #pragma once
 #include <string>
 

@@ -95,14 +95,17 @@ void reader::wrong_kind(std::string_view key, const value& found, std::string_vi
 void reader::flag(std::string_view key, bool& out) {
     const auto* v = find(key);
     if (!v) return;
-    if (v->boolean()) out = *v->boolean();
-    else wrong_kind(key, *v, "true or false");
+    if (v->boolean())
+        out = *v->boolean();
+    else
+        wrong_kind(key, *v, "true or false");
 }
 
 void reader::take_integer(std::string_view key, std::int64_t& out, std::int64_t least, std::int64_t most) {
     const auto* v = find(key);
     if (!v) return;
-    if (!v->integer()) return wrong_kind(key, *v, v->real() ? "a whole number" : "a number");
+    if (v->real()) return note(*v, fmt::format("{} must be a whole number, not {}", key, *v->real()));
+    if (!v->integer()) return wrong_kind(key, *v, "a number");
     if (*v->integer() < least || *v->integer() > most)
         return note(*v, fmt::format("{} must be between {} and {}, not {}", key, least, most, *v->integer()));
     out = *v->integer();
@@ -122,11 +125,13 @@ void reader::bytes(std::string_view key, std::uint64_t& out, std::uint64_t least
     const auto* v = find(key);
     if (!v) return;
     std::uint64_t found = 0;
-    if (v->integer() && *v->integer() >= 0) found = static_cast<std::uint64_t>(*v->integer());
+    if (v->integer() && *v->integer() >= 0)
+        found = static_cast<std::uint64_t>(*v->integer());
     else if (!v->text() || !parse_bytes(*v->text(), found))
         return note(*v, fmt::format("{} must be a number of bytes, or text such as \"16 MiB\" (B, KiB, MiB, GiB)", key));
     if (found < least || found > most)
-        return note(*v, fmt::format("{} must be between {} and {}, not {}", key, size_text(least), size_text(most), size_text(found)));
+        return note(
+            *v, fmt::format("{} must be between {} and {}, not {}", key, size_text(least), size_text(most), size_text(found)));
     out = found;
 }
 
@@ -161,7 +166,8 @@ void reader::texts(std::string_view key, std::vector<std::string>& out, const te
             refuse(item, fmt::format("{} must be a list of texts in quotes; this item is {}", key, kind_of(item)));
             continue;
         }
-        if (!seen.insert(*item.text()).second) refuse(item, fmt::format("{}: \"{}\" stands here twice; remove one", key, *item.text()));
+        if (!seen.insert(*item.text()).second)
+            refuse(item, fmt::format("{}: \"{}\" stands here twice; remove one", key, *item.text()));
         const auto complaint = check ? check(*item.text()) : std::string();
         if (!complaint.empty()) refuse(item, fmt::format("{}: {}", key, complaint));
         found.push_back(*item.text());

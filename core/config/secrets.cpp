@@ -33,11 +33,13 @@ result<> replace_file(const std::filesystem::path& file, std::string_view conten
     const auto folder = file.parent_path();
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);
-    if (failed) return fail("{} cannot be made: {}; correct engine.state_directory or its rights", folder.string(), failed.message());
+    if (failed)
+        return fail("{} cannot be made: {}; correct engine.state_directory or its rights", folder.string(), failed.message());
     const auto fresh = file.string() + ".new";
     ::unlink(fresh.c_str()); // left by a crash
     const descriptor out{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
-    if (out.fd < 0) return fail("{} cannot be written: {}; give the engine's user the right to write in that folder", fresh, reason());
+    if (out.fd < 0)
+        return fail("{} cannot be written: {}; give the engine's user the right to write in that folder", fresh, reason());
     const auto give_up = [&fresh](const char* what) -> result<> {
         const auto why = reason();
         ::unlink(fresh.c_str());
@@ -64,8 +66,9 @@ result<std::string> read_private_file(const std::filesystem::path& file) {
     if (::fstat(in.fd, &about) != 0) return fail("{} cannot be read: {}", file.string(), reason());
     if (!S_ISREG(about.st_mode)) return fail("{} is not a file; move it away", file.string());
     if (about.st_mode & 077)
-        return fail("{} can be read by others than its owner (mode {:04o}); run: chmod 600 {}; and think of the passwords in it as known",
-                    file.string(), about.st_mode & 07777, file.string());
+        return fail(
+            "{} can be read by others than its owner (mode {:04o}); run: chmod 600 {}; and think of the passwords in it as known",
+            file.string(), about.st_mode & 07777, file.string());
     std::string out;
     std::array<char, 4096> piece{};
     for (;;) {
@@ -74,7 +77,8 @@ result<std::string> read_private_file(const std::filesystem::path& file) {
         if (got < 0) return fail("{} cannot be read: {}", file.string(), reason());
         if (got == 0) return out;
         out.append(piece.data(), static_cast<std::size_t>(got));
-        if (out.size() > (16u << 20)) return fail("{} is larger than 16 MiB, so it is no password file; move it away", file.string());
+        if (out.size() > (16u << 20))
+            return fail("{} is larger than 16 MiB, so it is no password file; move it away", file.string());
     }
 }
 
@@ -87,7 +91,8 @@ std::string make_password() {
         random_bytes(raw);
         // Bytes past the last multiple of the alphabet's size would favour its first letters.
         for (const auto b : raw)
-            if (const auto n = std::to_integer<std::size_t>(b); n < 256 / alphabet.size() * alphabet.size() && out.size() < password_length)
+            if (const auto n = std::to_integer<std::size_t>(b);
+                n < 256 / alphabet.size() * alphabet.size() && out.size() < password_length)
                 out += alphabet[n % alphabet.size()];
     }
     return out;
@@ -110,7 +115,8 @@ result<secrets> secrets::open(const std::filesystem::path& state_directory) {
         const auto password = space == line.npos ? std::string() : line.substr(space + 1);
         // The line itself is not shown: it may hold a password.
         if (!check_user_name(user).empty() || !check_password(password).empty())
-            return fail("{}:{}: must be a user's name, one space and its password; correct the line or remove it", made.file_.string(), number);
+            return fail("{}:{}: must be a user's name, one space and its password; correct the line or remove it",
+                        made.file_.string(), number);
         if (!made.passwords_.emplace(user, password).second)
             return fail("{}:{}: user {} has a password already; remove one of the two lines", made.file_.string(), number, user);
     }
@@ -126,8 +132,9 @@ result<std::vector<std::string>> secrets::complete(settings& all) {
             made.push_back(name);
         }
     if (!made.empty()) {
-        std::string content = "# Passwords that the engine made for users without one in the configuration: a user and its password on each line.\n"
-                              "# To have a new one made, remove the line and start the engine again.\n";
+        std::string content =
+            "# Passwords that the engine made for users without one in the configuration: a user and its password on each line.\n"
+            "# To have a new one made, remove the line and start the engine again.\n";
         for (const auto& [name, password] : passwords) content += name + ' ' + password + '\n';
         if (const auto kept = replace_file(file_, content); !kept) return fail(kept);
     }

@@ -20,9 +20,9 @@ public:
     /// is damaged.
     static result<secrets> open(const std::filesystem::path& state_directory);
 
-    /// Gives every user without a password the one kept for it, or a new one, and keeps that before it returns: the file is replaced as
-    /// a whole, so that a crash leaves the old or the new one. Passwords of users who are gone are kept: they may come back.
-    /// On failure no user is changed. Gives the names of those whose password is new.
+    /// Gives every user without a password the one kept for it, or a new one, and keeps that before it returns: the file is
+    /// replaced as a whole, so that a crash leaves the old or the new one. Passwords of users who are gone are kept: they may
+    /// come back. On failure no user is changed. Gives the names of those whose password is new.
     result<std::vector<std::string>> complete(settings& all);
 
     const std::filesystem::path& file() const noexcept { return file_; }

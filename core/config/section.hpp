@@ -24,8 +24,9 @@ struct problem {
 /// "strowger.toml:12:5: …"
 std::string to_text(const problem& p);
 
-/// Everything that is wrong with a file, in the order of its lines. It is an `error` too, whose text has one line for each. To hand it
-/// on, write `fail("{}", parsed.error().text)`: tl::expected 1.0 leaks when an expected of one error type is converted to another.
+/// Everything that is wrong with a file, in the order of its lines. It is an `error` too, whose text has one line for each. To
+/// hand it on, write `fail("{}", parsed.error().text)`: tl::expected 1.0 leaks when an expected of one error type is converted to
+/// another.
 struct problems : error {
     std::vector<problem> list;
     void add(problem p);

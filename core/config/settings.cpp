@@ -57,8 +57,9 @@ private:
             const auto known = [&name](const auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };
             const bool own = known(sections);
             if (!content.fields()) {
-                note(root_.where_key(content), own ? fmt::format("{} must be a section: write [{}] on a line of its own", name, name)
-                                                   : fmt::format("\"{}\" stands before the first [section]; move it into one", name));
+                note(root_.where_key(content),
+                     own ? fmt::format("{} must be a section: write [{}] on a line of its own", name, name)
+                         : fmt::format("\"{}\" stands before the first [section]; move it into one", name));
             } else if (const auto slip = nearest(name, sections); !own && !known(modules) && !slip.empty()) {
                 note(root_.where_key(content), fmt::format("there is no section [{}]; did you mean [{}]?", name, slip));
             } else if (!own) {
@@ -89,7 +90,8 @@ private:
         r.span_of_time("cpu_budget", to.cpu_budget, 1, 10'000);
         r.bytes("memory_per_call", to.memory_per_call, 64u << 10, 1u << 30);
         r.bytes("memory_limit", to.memory_limit, 1u << 20, std::uint64_t(64) << 30);
-        if (to.memory_per_call > to.memory_limit) r.complain("memory_per_call", "must not be more than memory_limit; lower it or raise that");
+        if (to.memory_per_call > to.memory_limit)
+            r.complain("memory_per_call", "must not be more than memory_limit; lower it or raise that");
     }
 
     void read_sounds(reader& r) {
@@ -121,17 +123,20 @@ private:
         for (const auto* number : {"112", "911"}) owner.emplace(number, "the emergency numbers");
         for (const auto& [name, content] : users.fields()) {
             if (!content.fields()) {
-                note(users.where_key(content), fmt::format("users.{} must be a section: write [users.{}] on a line of its own", name, name));
+                note(users.where_key(content),
+                     fmt::format("users.{} must be a section: write [users.{}] on a line of its own", name, name));
                 continue;
             }
-            if (const auto bad = check_user_name(name); !bad.empty()) note(users.where(content), fmt::format("\"{}\": {}", name, bad));
+            if (const auto bad = check_user_name(name); !bad.empty())
+                note(users.where(content), fmt::format("\"{}\": {}", name, bad));
             const auto from = users.table(name);
             reader r(from, wrong);
             auto user = read_user(r, from, name);
             r.finish();
             if (!user.extension.empty())
                 if (const auto [other, is_new] = owner.emplace(user.extension, "user " + name); !is_new)
-                    r.complain("extension", fmt::format("{} belongs to {} already; choose another", user.extension, other->second));
+                    r.complain("extension",
+                               fmt::format("{} belongs to {} already; choose another", user.extension, other->second));
             out.users.emplace(name, std::move(user));
         }
     }
@@ -147,8 +152,10 @@ private:
         r.text("password", user.password, check_password);
         std::filesystem::path file;
         r.path("password_file", file, folder_);
-        if (!file.empty() && !from["password"].is_null()) r.complain("password_file", "there is a password too; keep one of the two");
-        else if (!file.empty()) read_password(r, file, user.password);
+        if (!file.empty() && !from["password"].is_null())
+            r.complain("password_file", "there is a password too; keep one of the two");
+        else if (!file.empty())
+            read_password(r, file, user.password);
         if (user.password == name && !name.empty()) r.complain("password", "must not be the user's name; anybody would guess it");
         return user;
     }
@@ -204,7 +211,8 @@ tl::expected<settings, problems> load(const std::filesystem::path& file) {
     return parse(text, file);
 }
 
-std::filesystem::path find_configuration(const std::optional<std::filesystem::path>& asked_for, const std::filesystem::path& installed) {
+std::filesystem::path find_configuration(const std::optional<std::filesystem::path>& asked_for,
+                                         const std::filesystem::path& installed) {
     if (asked_for) return *asked_for;
     const std::filesystem::path example = STROWGER_SOURCE_DIR "/contrib/strowger.toml";
     std::error_code ignored;

@@ -104,7 +104,8 @@ struct settings {
     section module(std::string_view name) const;
 };
 
-/// Reads and checks a file. On failure all that is wrong is reported, not only the first; relative paths start at the file's folder.
+/// Reads and checks a file. On failure all that is wrong is reported, not only the first; relative paths start at the file's
+/// folder.
 tl::expected<settings, problems> load(const std::filesystem::path& file);
 /// The same for a text; `file` names it in complaints and gives the folder of relative paths.
 tl::expected<settings, problems> parse(std::string_view text, const std::filesystem::path& file);

@@ -18,8 +18,10 @@ std::string escape(std::string_view text) {
     std::string out;
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (byte < 128 && c != '%') out += c;
-        else out += fmt::format("%{:02x}", byte);
+        if (byte < 128 && c != '%')
+            out += c;
+        else
+            out += fmt::format("%{:02x}", byte);
     }
     return out;
 }
@@ -65,7 +67,8 @@ std::string encode_bindings(const std::vector<binding>& all, std::string_view ru
     return to_json(record);
 }
 
-std::optional<decoded_bindings> decode_bindings(std::string_view user, std::string_view record, std::string_view run, const clock& time) {
+std::optional<decoded_bindings> decode_bindings(std::string_view user, std::string_view record, std::string_view run,
+                                                const clock& time) {
     const auto parsed = from_json(record);
     if (!parsed || !(*parsed)["bindings"].items()) return std::nullopt;
     const bool same_run = (*parsed)["run"].text_or("") == run;
@@ -85,7 +88,8 @@ std::optional<decoded_bindings> decode_bindings(std::string_view user, std::stri
         b.cseq = static_cast<std::uint32_t>(v["cseq"].integer_or(0));
         b.lasts = seconds(v["lasts"].integer_or(-1));
         const auto expires = milliseconds(v["expires"].integer_or(-1));
-        if (b.driver.empty() || b.address.empty() || b.lasts < seconds(0) || b.lasts > latest || expires < seconds(0) || expires > latest)
+        if (b.driver.empty() || b.address.empty() || b.lasts < seconds(0) || b.lasts > latest || expires < seconds(0) ||
+            expires > latest)
             return std::nullopt;
         b.expires = wall_time(expires);
         b.expires_mono = instant(nanoseconds(v["expires_mono"].integer_or(0)));
@@ -96,8 +100,10 @@ std::optional<decoded_bindings> decode_bindings(std::string_view user, std::stri
             b.expires_mono = time.now() + duration_cast<instant::duration>(left);
             b.expires = time.wall() + duration_cast<wall_time::duration>(left);
         }
-        if (b.expires_mono > time.now()) out.all.push_back(std::move(b));
-        else out.corrected = true;
+        if (b.expires_mono > time.now())
+            out.all.push_back(std::move(b));
+        else
+            out.corrected = true;
     }
     return out;
 }

@@ -60,15 +60,18 @@ struct registration_error : error {
     cause why = cause::invalid;
 };
 
-/// Writes a user's bindings as a record of the store. `run` names this run of the engine, whose monotonic instants mean something.
+/// Writes a user's bindings as a record of the store. `run` names this run of the engine, whose monotonic instants mean
+/// something.
 std::string encode_bindings(const std::vector<binding>& all, std::string_view run);
 struct decoded_bindings {
     std::vector<binding> all;
     /// Something had ended or was shortened: keep the record anew, or a clock set back would find it unchanged at every start.
     bool corrected = false;
 };
-/// Reads such a record, without those that have ended. After a restart the time that is left comes from the wall clock, but is never more
-/// than the duration first granted, so that a clock that was set back makes nobody immortal. Nothing when the record is damaged.
-std::optional<decoded_bindings> decode_bindings(std::string_view user, std::string_view record, std::string_view run, const clock& time);
+/// Reads such a record, without those that have ended. After a restart the time that is left comes from the wall clock, but is
+/// never more than the duration first granted, so that a clock that was set back makes nobody immortal. Nothing when the record
+/// is damaged.
+std::optional<decoded_bindings> decode_bindings(std::string_view user, std::string_view record, std::string_view run,
+                                                const clock& time);
 
 } // namespace strowger

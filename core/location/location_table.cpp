@@ -23,7 +23,9 @@ template <class... Args> tl::unexpected<registration_error> refuse(cause why, fm
 checked check(const binding_change& c) {
     if (c.address.empty()) return refuse(cause::invalid, "a binding needs an address");
     for (const auto* text : {&c.address, &c.received, &c.path, &c.instance, &c.user_agent, &c.call_id})
-        if (text->size() > longest_text) return refuse(cause::invalid, "a text of {} bytes in a registration; at most {} are taken", text->size(), longest_text);
+        if (text->size() > longest_text)
+            return refuse(cause::invalid, "a text of {} bytes in a registration; at most {} are taken", text->size(),
+                          longest_text);
     if (!(c.q >= 0 && c.q <= 1)) return refuse(cause::invalid, "q is {}; it must be between 0 and 1", c.q);
     if (c.lasts.count() < 0) return refuse(cause::invalid, "a registration cannot last {} s", c.lasts.count());
     return {};
@@ -89,18 +91,22 @@ struct location_table::state {
 
     void remember(const std::string& user, bindings now) {
         const std::lock_guard locked(mutex);
-        if (now.empty()) users.erase(user);
-        else users[user] = std::move(now);
+        if (now.empty())
+            users.erase(user);
+        else
+            users[user] = std::move(now);
     }
 
     /// Works out one user's new record on the store's writer, and tells the caller when it is kept.
-    static void change_user(const std::shared_ptr<state>& self, std::string user, std::string driver, change what, registered completion) {
+    static void change_user(const std::shared_ptr<state>& self, std::string user, std::string driver, change what,
+                            registered completion) {
         struct outcome {
             checked verdict;
             bindings now;
         };
         const auto found = std::make_shared<outcome>();
-        auto work_out = [self, user, what = std::move(what), found](std::optional<std::string> record) -> std::optional<std::string> {
+        auto work_out = [self, user, what = std::move(what),
+                         found](std::optional<std::string> record) -> std::optional<std::string> {
             found->now = record ? self->decode(user, *record).all : bindings();
             found->verdict = what(found->now);
             if (!found->verdict) return record;
@@ -120,10 +126,11 @@ struct location_table::state {
 
     /// Reading a record corrects it, so that no further change is needed to free what has ended.
     static void keep_anew(const std::shared_ptr<state>& self, std::string user) {
-        change_user(self, user, {}, [](bindings&) { return checked(); },
-                    [user](const auto& kept) {
-                        if (!kept) log::warn("location", "{}: {}", user, kept.error().text);
-                    });
+        change_user(
+            self, user, {}, [](bindings&) { return checked(); },
+            [user](const auto& kept) {
+                if (!kept) log::warn("location", "{}: {}", user, kept.error().text);
+            });
     }
 };
 
@@ -133,7 +140,8 @@ result<std::unique_ptr<location_table>> location_table::open(store::store& kept_
     auto made = std::make_shared<state>(kept_in, *table, time, limits);
     constexpr std::size_t page = 1000;
     try {
-        for (auto records = kept_in.scan(*table, "", page); !records.empty(); records = kept_in.scan(*table, "", page, records.back().key))
+        for (auto records = kept_in.scan(*table, "", page); !records.empty();
+             records = kept_in.scan(*table, "", page, records.back().key))
             for (const auto& record : records) {
                 auto kept = made->decode(record.key, record.value);
                 if (kept.corrected) state::keep_anew(made, record.key);
@@ -162,14 +170,15 @@ void location_table::apply(std::string user, std::string driver, std::vector<bin
             if (c.lasts.count() > 0) all.push_back(make_binding(user, driver, c, self->time, self->limits.longest));
         }
         if (all.size() > std::max(before, self->limits.bindings_per_user))
-            return refuse(cause::too_many, "{} would have {} bindings; at most {} are allowed, so remove one first", user, all.size(),
-                          self->limits.bindings_per_user);
+            return refuse(cause::too_many, "{} would have {} bindings; at most {} are allowed, so remove one first", user,
+                          all.size(), self->limits.bindings_per_user);
         return {};
     };
     state::change_user(state_, std::move(user), std::move(driver), std::move(what), std::move(completion));
 }
 
-void location_table::remove_all(std::string user, std::string driver, std::string call_id, std::uint32_t cseq, registered completion) {
+void location_table::remove_all(std::string user, std::string driver, std::string call_id, std::uint32_t cseq,
+                                registered completion) {
     auto what = [driver, call_id = std::move(call_id), cseq](bindings& all) -> checked {
         for (const auto& b : all)
             if (b.driver == driver)
@@ -185,7 +194,8 @@ bindings location_table::bindings_of(std::string_view user) const {
     const auto now = state_->time.now();
     const std::lock_guard locked(state_->mutex);
     if (const auto at = state_->users.find(user); at != state_->users.end())
-        std::copy_if(at->second.begin(), at->second.end(), std::back_inserter(out), [now](const binding& b) { return b.expires_mono > now; });
+        std::copy_if(at->second.begin(), at->second.end(), std::back_inserter(out),
+                     [now](const binding& b) { return b.expires_mono > now; });
     return out;
 }
 

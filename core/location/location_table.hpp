@@ -38,7 +38,8 @@ public:
     std::vector<binding> bindings_of(std::string_view user) const;
     /// By user.
     std::vector<binding> all() const;
-    /// Forgets what has ended by `now` and gives it back. Nobody sees ended bindings even before; this frees their memory and disk.
+    /// Forgets what has ended by `now` and gives it back. Nobody sees ended bindings even before; this frees their memory and
+    /// disk.
     std::vector<binding> expire(instant now);
 
 private:

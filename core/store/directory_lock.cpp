@@ -26,8 +26,8 @@ result<directory_lock> directory_lock::take(const std::filesystem::path& directo
     if (made.fd_ < 0) return fail("{}", describe(errno, file));
     if (::flock(made.fd_, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) return fail("{}", describe(errno, file));
-        return fail("{}: in use by {}; end that engine first, or give this one another engine.state_directory", directory.string(),
-                    holder_of(made.fd_));
+        return fail("{}: in use by {}; end that engine first, or give this one another engine.state_directory",
+                    directory.string(), holder_of(made.fd_));
     }
     const auto pid = fmt::format("{}\n", ::getpid());
     if (::ftruncate(made.fd_, 0) != 0 || ::pwrite(made.fd_, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))

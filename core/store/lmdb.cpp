@@ -35,7 +35,8 @@ const char* advice(int code) {
     case MDB_INVALID:
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
-    case MDB_VERSION_MISMATCH: return "the file is damaged or was not made by this engine; bring back a backup, or move it away to begin anew";
+    case MDB_VERSION_MISMATCH:
+        return "the file is damaged or was not made by this engine; bring back a backup, or move it away to begin anew";
     case MDB_PANIC: return "an earlier write failed half-way; start the engine again";
     case MDB_DBS_FULL: return "too many tables; load fewer modules";
     default: return "see the kernel's log";
@@ -87,7 +88,8 @@ void transaction::erase(MDB_dbi table, std::string_view key) {
     if (const int code = mdb_del(txn_, table, &k, nullptr); code != MDB_NOTFOUND) check(code);
 }
 
-void transaction::walk(MDB_dbi table, std::string_view from, const std::function<bool(std::string_view, std::string_view)>& visit) const {
+void transaction::walk(MDB_dbi table, std::string_view from,
+                       const std::function<bool(std::string_view, std::string_view)>& visit) const {
     MDB_cursor* raw = nullptr;
     check(mdb_cursor_open(txn_, table, &raw));
     const std::unique_ptr<MDB_cursor, close_cursor> cursor(raw);

@@ -16,7 +16,8 @@ constexpr std::size_t most_bytes = 64u << 20;
 
 result<> check_key(std::string_view key) {
     if (key.empty()) return fail("store: a key must not be empty");
-    if (key.size() > longest_key) return fail("store: a key of {} bytes; at most {} are possible, so use a digest of it", key.size(), longest_key);
+    if (key.size() > longest_key)
+        return fail("store: a key of {} bytes; at most {} are possible, so use a digest of it", key.size(), longest_key);
     return {};
 }
 
@@ -26,13 +27,15 @@ result<> check_value(std::string_view value) {
 }
 
 result<> check_table_name(std::string_view name) {
-    const bool good = !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") == name.npos;
+    const bool good =
+        !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-.") == name.npos;
     if (!good) return fail("store: \"{}\" is no table name; use lower-case letters, digits, '_', '-' and '.', at most 64", name);
     if (name == meta_table) return fail("store: the table \"{}\" belongs to the store itself; choose another name", name);
     return {};
 }
 
-/// Makes the directory's entries durable: the commits of a new file are worth nothing when the file has no name after a power cut.
+/// Makes the directory's entries durable: the commits of a new file are worth nothing when the file has no name after a power
+/// cut.
 void sync_directory(const std::filesystem::path& directory) {
     const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;
@@ -47,7 +50,9 @@ public:
         const auto found = transaction_.get(number(table), key);
         return found ? std::optional(std::string(*found)) : std::nullopt;
     }
-    void put(std::string_view table, std::string_view key, std::string_view value) override { transaction_.put(number(table), key, value); }
+    void put(std::string_view table, std::string_view key, std::string_view value) override {
+        transaction_.put(number(table), key, value);
+    }
     void erase(std::string_view table, std::string_view key) override { transaction_.erase(number(table), key); }
     void each(std::string_view table, const std::function<void(std::string_view, std::string_view)>& visit) override {
         // Copied first, so that `visit` may write: that would move what the cursor looks at.
@@ -105,10 +110,11 @@ result<> lmdb_store::migrate() {
     std::size_t version = 0;
     const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), version);
     if (bad != std::errc() || end != text.data() + text.size())
-        return fail("{}: its schema version is damaged; bring back a backup, or move the file away to begin anew", directory_.string());
+        return fail("{}: its schema version is damaged; bring back a backup, or move the file away to begin anew",
+                    directory_.string());
     const auto newest = options_.migrations.size();
     if (version > newest)
-        return fail("{}: made by a newer Strowger (schema {}; this program knows {}); use that program, or bring back a backup that is older",
+        return fail("{}: made by a newer Strowger (schema {}; this program knows {}); use that program, or bring back an older backup",
                     directory_.string(), version, newest);
     while (version < newest)
         if (const auto migrated = migrate_to(++version); !migrated) return fail(migrated);
@@ -127,7 +133,8 @@ result<> lmdb_store::migrate_to(std::size_t version) {
             t.put(t.open_table(std::string(meta_table)), version_key, std::to_string(version));
         });
     } catch (const refused& r) {
-        return fail("{}: migration to schema {} ({}) failed: {}; nothing of it was kept", directory_.string(), version, step.what, r.why.text);
+        return fail("{}: migration to schema {} ({}) failed: {}; nothing of it was kept", directory_.string(), version, step.what,
+                    r.why.text);
     }
     log::info("store", "{}: schema {} ({})", directory_.string(), version, step.what);
     return {};
@@ -198,12 +205,15 @@ void lmdb_store::write(batch changes, done completion) {
     if (o.outcome)
         o.apply = [this, all = std::move(changes.changes_)](transaction& t) -> result<> {
             for (const auto& change : all) {
-                if (change.value) t.put(number_of(change.in), change.key, *change.value);
-                else t.erase(number_of(change.in), change.key);
+                if (change.value)
+                    t.put(number_of(change.in), change.key, *change.value);
+                else
+                    t.erase(number_of(change.in), change.key);
             }
             return {};
         };
-    else o.apply = [refused = o.outcome](transaction&) { return refused; };
+    else
+        o.apply = [refused = o.outcome](transaction&) { return refused; };
     o.completion = std::move(completion);
     submit(std::move(o));
 }
@@ -222,14 +232,19 @@ void lmdb_store::update(table in, std::string key, change_function change, updat
             return fail("store: the change of a record failed: {}", e.what());
         }
         if (*kept == before) return {};
-        if (!*kept) t.erase(number_of(in), key);
-        else if (const auto good = check_value(**kept); !good) return good;
-        else t.put(number_of(in), key, **kept);
+        if (!*kept)
+            t.erase(number_of(in), key);
+        else if (const auto good = check_value(**kept); !good)
+            return good;
+        else
+            t.put(number_of(in), key, **kept);
         return {};
     };
     o.completion = [kept, completion = std::move(completion)](result<> outcome) {
-        if (outcome) completion(std::move(*kept));
-        else completion(fail(outcome));
+        if (outcome)
+            completion(std::move(*kept));
+        else
+            completion(fail(outcome));
     };
     submit(std::move(o));
 }
@@ -279,7 +294,8 @@ void lmdb_store::commit_group(std::span<operation> group) {
         // One change that does not fit must not take the others with it.
         if (group.size() > 1)
             for (auto& each : group) commit_group({&each, 1});
-        else group.front().outcome = fail("{}", describe(f.code, directory_ / "data.mdb"));
+        else
+            group.front().outcome = fail("{}", describe(f.code, directory_ / "data.mdb"));
     }
 }
 

@@ -19,7 +19,8 @@ public:
     virtual void each(std::string_view table, const std::function<void(std::string_view key, std::string_view value)>& visit) = 0;
 };
 
-/// One step from a version of the schema to the next. When it fails, nothing of it is kept. It may be run again after having been undone.
+/// One step from a version of the schema to the next. When it fails, nothing of it is kept. It may be run again after having been
+/// undone.
 struct migration {
     /// For the log: "registrations by instance".
     std::string what;

@@ -23,8 +23,10 @@ void store::get_or_create(table t, std::string key, std::function<std::string()>
                           std::function<void(result<std::string>)> completion) {
     auto keep = [make = std::move(make)](std::optional<std::string> found) { return found ? found : std::optional(make()); };
     update(t, std::move(key), std::move(keep), [completion = std::move(completion)](result<std::optional<std::string>> kept) {
-        if (kept) completion(std::move(**kept));
-        else completion(fail(kept));
+        if (kept)
+            completion(std::move(**kept));
+        else
+            completion(fail(kept));
     });
 }
 

@@ -1,4 +1,5 @@
-// What the engine keeps over a restart: named tables of keys and values. LMDB on this machine; a shared store can stand behind the same class.
+// What the engine keeps over a restart: named tables of keys and values. LMDB on this machine; a shared store can stand behind
+// the same class.
 #pragma once
 #include "core/async/worker.hpp"
 #include "core/base/result.hpp"
@@ -64,12 +65,12 @@ struct options {
     std::vector<migration> migrations = schema();
 };
 
-/// Reading is short (a microsecond, and copying) and allowed on any thread; it sees all that was acknowledged before. A read that the
-/// store cannot serve, since its file is damaged or lost, throws `unreadable`.
+/// Reading is short (a microsecond, and copying) and allowed on any thread; it sees all that was acknowledged before. A read that
+/// the store cannot serve, since its file is damaged or lost, throws `unreadable`.
 ///
-/// Writing is posted to the writer's worker. What waits there is committed together, and a completion runs on the writer's thread when
-/// its change has reached the disk, or with the reason why nothing of it was kept. After a failure reading goes on, and so does
-/// writing once the cause is gone. Completions must not destroy the store.
+/// Writing is posted to the writer's worker. What waits there is committed together, and a completion runs on the writer's thread
+/// when its change has reached the disk, or with the reason why nothing of it was kept. After a failure reading goes on, and so
+/// does writing once the cause is gone. Completions must not destroy the store.
 class store {
 public:
     struct unreadable : std::runtime_error {
@@ -85,8 +86,8 @@ public:
     /// Commits what still waits, on this thread, completions included.
     virtual ~store();
 
-    /// Makes the table when it is missing. Names have lower-case letters, digits, '_', '-' and '.', at most 64. Blocks on the disk, so
-    /// it belongs to the start of the engine and of modules.
+    /// Makes the table when it is missing. Names have lower-case letters, digits, '_', '-' and '.', at most 64. Blocks on the
+    /// disk, so it belongs to the start of the engine and of modules.
     virtual result<table> open_table(std::string_view name) = 0;
 
     virtual std::optional<std::string> get(table t, std::string_view key) const = 0;
@@ -95,12 +96,13 @@ public:
     virtual std::vector<record> scan(table t, std::string_view prefix, std::size_t limit, std::string_view after = {}) const = 0;
 
     virtual void write(batch changes, done completion) = 0;
-    /// Gives `change` the value (or nothing) and keeps what it returns (nothing erases), with no other write in between. It may run more
-    /// than once, on the writer's thread, so it must have no effects of its own; when it throws, nothing changes. Completes with
-    /// the value kept.
+    /// Gives `change` the value (or nothing) and keeps what it returns (nothing erases), with no other write in between. It may
+    /// run more than once, on the writer's thread, so it must have no effects of its own; when it throws, nothing changes.
+    /// Completes with the value kept.
     virtual void update(table t, std::string key, change_function change, updated completion) = 0;
     /// Completes with the value there was, else with what `make` returned and is kept now.
-    void get_or_create(table t, std::string key, std::function<std::string()> make, std::function<void(result<std::string>)> completion);
+    void get_or_create(table t, std::string key, std::function<std::string()> make,
+                       std::function<void(result<std::string>)> completion);
 };
 
 } // namespace strowger::store

@@ -1,6 +1,6 @@
 // Passwords that the engine makes: once, for itself alone, and never lost.
-#include "core/config/secrets.hpp"
 #include "core/base/ids.hpp"
+#include "core/config/secrets.hpp"
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -55,7 +55,8 @@ TEST_CASE("a password file that others can read is refused", "[secrets]") {
 
 TEST_CASE("a damaged password file is refused by line, and what it says is not shown", "[secrets]") {
     fixture f;
-    for (const auto* line : {"alice", "alice ", "alice short", " correct-horse", "Alice correct-horse", "alice correct horse", "\x01\x02"}) {
+    for (const auto* line :
+         {"alice", "alice ", "alice short", " correct-horse", "Alice correct-horse", "alice correct horse", "\x01\x02"}) {
         f.keep(fmt::format("# comment\n\n{}\n", line));
         CHECK_THAT(f.complaint(), Contains(f.file.string() + ":3:") && !Contains("horse"));
     }

@@ -1,7 +1,7 @@
 // The configuration: every mistake is named with its place and what would be right, all of them at once.
-#include "core/config/settings.hpp"
 #include "core/base/ids.hpp"
 #include "core/config/reader.hpp"
+#include "core/config/settings.hpp"
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -57,7 +57,7 @@ extension = 200
     CHECK(to_text(wrong.list[0]) == "strowger.toml:2:9: calls must be a number, not text");
     CHECK(to_text(wrong.list[1]) == "strowger.toml:4:1: there is no setting \"wokers\" in [engine]; did you mean \"workers\"?");
     CHECK(to_text(wrong.list[2]) == "strowger.toml:5:17: media_threads must be between 0 and 64, not 65");
-    CHECK(to_text(wrong.list[3]) == "strowger.toml:6:15: drain_limit must be a whole number, not a number");
+    CHECK(to_text(wrong.list[3]) == "strowger.toml:6:15: drain_limit must be a whole number, not 1.5");
     CHECK_THAT(to_text(wrong.list[4]), Contains("strowger.toml:7:13: log_level: \"loud\" is no log level; write \"debug\""));
     CHECK_THAT(to_text(wrong.list[5]), Contains("strowger.toml:8:19: modules must be a list of texts"));
     CHECK_THAT(to_text(wrong.list[6]), Contains("strowger.toml:8:22: modules: \"sip\" stands here twice"));
@@ -95,7 +95,8 @@ TEST_CASE("passwords that are none are refused and never shown", "[config]") {
     }
     CHECK_THAT(complaints("[users.alexander]\npassword = \"alexander\"\n"), Contains("anybody would guess it"));
     CHECK_THAT(complaints("[users.alice]\npassword_file = \"/nowhere/at/all\"\n"), Contains("cannot be read: No such file"));
-    CHECK_THAT(complaints("[users.alice]\npassword = \"12345678x\"\npassword_file = \"/nowhere\"\n"), Contains("keep one of the two"));
+    CHECK_THAT(complaints("[users.alice]\npassword = \"12345678x\"\npassword_file = \"/nowhere\"\n"),
+               Contains("keep one of the two"));
 }
 
 TEST_CASE("a password file that everybody can read is refused", "[config]") {
@@ -109,7 +110,8 @@ TEST_CASE("a password file that everybody can read is refused", "[config]") {
     std::ofstream(file) << "\n";
     CHECK_THAT(complaints(text), Contains("first line of") && Contains("8 to 128"));
     fs::remove(file);
-    CHECK_THAT(complaints(fmt::format("[users.alice]\npassword_file = \"{}\"\n", fs::temp_directory_path().string())), Contains("password_file"));
+    CHECK_THAT(complaints(fmt::format("[users.alice]\npassword_file = \"{}\"\n", fs::temp_directory_path().string())),
+               Contains("password_file"));
 }
 
 TEST_CASE("values out of range and of the wrong kind are refused with what would be right", "[config]") {
@@ -122,7 +124,8 @@ TEST_CASE("values out of range and of the wrong kind are refused with what would
     CHECK_THAT(complaints("[dialplan]\nmemory_limit = \"99999999999 GiB\"\n"), Contains("memory_limit"));
     CHECK_THAT(complaints("[dialplan]\nmemory_limit = -1\n"), Contains("memory_limit"));
     CHECK_THAT(complaints("[dialplan]\nmemory_limit = \"1 KiB\"\n"), Contains("between 1 MiB and 65536 MiB, not 1 KiB"));
-    CHECK_THAT(complaints("[dialplan]\nmemory_limit = \"2 MiB\"\nmemory_per_call = \"3 MiB\"\n"), Contains("must not be more than memory_limit"));
+    CHECK_THAT(complaints("[dialplan]\nmemory_limit = \"2 MiB\"\nmemory_per_call = \"3 MiB\"\n"),
+               Contains("must not be more than memory_limit"));
     CHECK_THAT(complaints("[dialplan]\ncpu_budget = 0\n"), Contains("between 1 and 10000"));
     CHECK_THAT(complaints("[limits]\nmax_call_seconds = 0\n"), Contains("between 1 and 604800"));
     CHECK_THAT(complaints("[sounds]\nlanguage = \"english!\"\n"), Contains("\"de-AT\""));
@@ -134,7 +137,8 @@ TEST_CASE("values out of range and of the wrong kind are refused with what would
 }
 
 TEST_CASE("a file that cannot be read is named", "[config]") {
-    CHECK_THAT(load("/nowhere/strowger.toml").error().text, Contains("/nowhere/strowger.toml: cannot be read: No such file") && Contains("--config"));
+    CHECK_THAT(load("/nowhere/strowger.toml").error().text,
+               Contains("/nowhere/strowger.toml: cannot be read: No such file") && Contains("--config"));
     CHECK_THAT(load("/tmp").error().text, Contains("is a folder"));
 }
 
@@ -221,7 +225,8 @@ language = "en"
 }
 
 TEST_CASE("a module reads its own table and can point at each value", "[config]") {
-    const auto s = good("[sip]\nlisten = [\"127.0.0.1:5060\",\n  \"oops\"]\nsince = 2026-12-25\nrate = 2\n[sip.trunks.telco]\nhost = \"x\"\ntsl = true\n");
+    const auto s = good("[sip]\nlisten = [\"127.0.0.1:5060\",\n  \"oops\"]\nsince = 2026-12-25\nrate = "
+                        "2\n[sip.trunks.telco]\nhost = \"x\"\ntsl = true\n");
     const auto sip = s.module("sip");
     CHECK(sip["listen"].items()->size() == 2);
     CHECK(sip.place((*sip["listen"].items())[1]) == "/etc/strowger/strowger.toml:3:3");
@@ -254,9 +259,7 @@ TEST_CASE("a module reads its own table and can point at each value", "[config]"
 
 TEST_CASE("a section outlives the settings it came from", "[config]") {
     section sip;
-    {
-        sip = good("[sip]\nrealm = \"strowger\"\n").module("sip");
-    }
+    { sip = good("[sip]\nrealm = \"strowger\"\n").module("sip"); }
     CHECK(sip["realm"].text_or("") == "strowger");
 }
 

@@ -1,6 +1,6 @@
 // The location table: registrations in order, all or none, kept over a restart, never immortal.
-#include "core/location/location_table.hpp"
 #include "core/base/ids.hpp"
+#include "core/location/location_table.hpp"
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <limits>
@@ -253,8 +253,9 @@ TEST_CASE("a damaged record costs one user's registrations, not the start", "[lo
     fixture f;
     REQUIRE(f.apply("alice", {at("sip:a")}));
     const auto t = f.kept->open_table("location").value();
-    for (const auto* damage : {"{", "[]", R"({"bindings":[{}]})", R"({"bindings":[{"driver":"sip","address":"a","lasts":9e18,"expires":-5}]})",
-                               R"({"bindings":[{"driver":"sip","address":"a","lasts":9,"expires":9223372036854775807}]})"}) {
+    for (const auto* damage :
+         {"{", "[]", R"({"bindings":[{}]})", R"({"bindings":[{"driver":"sip","address":"a","lasts":9e18,"expires":-5}]})",
+          R"({"bindings":[{"driver":"sip","address":"a","lasts":9,"expires":9223372036854775807}]})"}) {
         f.kept->write(store::batch().put(t, "bob", damage), [](result<> r) { REQUIRE(r); });
         f.settle();
         f.restart();

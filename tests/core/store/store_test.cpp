@@ -1,6 +1,6 @@
 // The store: what is acknowledged is kept, what fails says why and leaves the rest alone.
-#include "core/store/store.hpp"
 #include "core/base/ids.hpp"
+#include "core/store/store.hpp"
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -88,7 +88,8 @@ TEST_CASE("a batch with one bad key changes nothing, and its neighbours in the c
 TEST_CASE("table names that could collide are refused", "[store]") {
     fixture f;
     CHECK_THAT(f.kept->open_table("meta").error().text, Contains("belongs to the store"));
-    for (const auto* name : {"", "Calls", "a/b", "a b"}) CHECK_THAT(f.kept->open_table(name).error().text, Contains("no table name"));
+    for (const auto* name : {"", "Calls", "a/b", "a b"})
+        CHECK_THAT(f.kept->open_table(name).error().text, Contains("no table name"));
 }
 
 TEST_CASE("a second engine on the same directory is refused and told who is there", "[store]") {
@@ -177,12 +178,14 @@ TEST_CASE("an update that throws changes nothing and says why", "[store]") {
     REQUIRE(f.put("counter", "7"));
     std::string text;
     f.kept->update(
-        f.calls, "counter", [](std::optional<std::string>) -> std::optional<std::string> { throw std::runtime_error("not a number"); },
+        f.calls, "counter",
+        [](std::optional<std::string>) -> std::optional<std::string> { throw std::runtime_error("not a number"); },
         [&](auto r) { text = r ? "no failure" : r.error().text; });
     f.settle();
     CHECK_THAT(text, Contains("not a number"));
     CHECK(f.kept->get(f.calls, "counter") == "7");
-    f.kept->update(f.calls, "", [](auto found) { return found; }, [&](auto r) { text = r ? "no failure" : r.error().text; });
+    f.kept->update(
+        f.calls, "", [](auto found) { return found; }, [&](auto r) { text = r ? "no failure" : r.error().text; });
     f.settle();
     CHECK_THAT(text, Contains("empty"));
 }
@@ -270,9 +273,8 @@ TEST_CASE("a store that is closed commits what waited, also when its writer neve
 TEST_CASE("a completion may write again", "[store]") {
     fixture f;
     bool second = false;
-    f.kept->write(batch().put(f.calls, "1", "x"), [&](result<>) {
-        f.kept->write(batch().put(f.calls, "2", "y"), [&](result<> r) { second = r.has_value(); });
-    });
+    f.kept->write(batch().put(f.calls, "1", "x"),
+                  [&](result<>) { f.kept->write(batch().put(f.calls, "2", "y"), [&](result<> r) { second = r.has_value(); }); });
     f.settle();
     CHECK(second);
     CHECK(f.kept->get(f.calls, "2") == "y");
@@ -311,13 +313,16 @@ TEST_CASE("a scan gives the keys with a prefix in pages", "[store]") {
 TEST_CASE("updates see each other, and get_or_create makes a value once", "[store]") {
     fixture f;
     std::string last;
-    const auto add_one = [](std::optional<std::string> found) { return std::optional(std::to_string(std::stoi(found.value_or("0")) + 1)); };
-    for (int i = 0; i < 10; ++i)
-        f.kept->update(f.calls, "counter", add_one, [&](auto r) { last = r->value(); });
+    const auto add_one = [](std::optional<std::string> found) {
+        return std::optional(std::to_string(std::stoi(found.value_or("0")) + 1));
+    };
+    for (int i = 0; i < 10; ++i) f.kept->update(f.calls, "counter", add_one, [&](auto r) { last = r->value(); });
     std::vector<std::string> made;
     for (const auto* candidate : {"first", "second"})
-        f.kept->get_or_create(f.calls, "key", [candidate] { return std::string(candidate); }, [&](auto r) { made.push_back(*r); });
-    f.kept->update(f.calls, "gone", [](auto) { return std::nullopt; }, [](auto r) { CHECK_FALSE(r->has_value()); });
+        f.kept->get_or_create(
+            f.calls, "key", [candidate] { return std::string(candidate); }, [&](auto r) { made.push_back(*r); });
+    f.kept->update(
+        f.calls, "gone", [](auto) { return std::nullopt; }, [](auto r) { CHECK_FALSE(r->has_value()); });
     f.settle();
     CHECK(last == "10");
     CHECK(made == std::vector<std::string>{"first", "first"});
@@ -390,7 +395,8 @@ TEST_CASE("what was acknowledged is there after the engine was killed", "[store]
         std::vector<std::uint32_t> acknowledged;
         std::uint32_t number = 0;
         const std::size_t enough = 1 + random_u64() % 200;
-        while (acknowledged.size() < enough && ::read(ends[0], &number, sizeof number) == sizeof number) acknowledged.push_back(number);
+        while (acknowledged.size() < enough && ::read(ends[0], &number, sizeof number) == sizeof number)
+            acknowledged.push_back(number);
         ::kill(child, SIGKILL);
         while (::read(ends[0], &number, sizeof number) == sizeof number) acknowledged.push_back(number);
         ::close(ends[0]);
