@@ -17,7 +17,7 @@ struct account {
 /// the one who made it grow. When a limit is met, Lua collects all garbage and asks again; only then the call gets its error.
 class memory {
 public:
-    explicit memory(std::size_t limit) : limit_(limit) { own_ = open_account(limit); }
+    explicit memory(std::size_t limit) : limit_(limit), own_(open_account(limit)), paying_(own_) {}
     memory(const memory&) = delete;
     memory& operator=(const memory&) = delete;
     /// The state must be closed.
@@ -42,7 +42,7 @@ private:
     const std::size_t limit_;
     std::size_t used_ = 0;
     account* own_;
-    account* paying_ = own_;
+    account* paying_;
 };
 
 } // namespace strowger::dialplan

@@ -126,10 +126,10 @@ std::uint32_t extension_table::find(std::uint32_t at, std::string_view rest) con
     const auto c = static_cast<unsigned char>(rest[0]);
     if (c < 128) {
         if (const auto* b = single_branch(n, c))
-            if (const auto found = find(b->to, rest.substr(1)); found != none) return found;
+            if (const auto best = find(b->to, rest.substr(1)); best != none) return best;
         for (auto i = n.single; i < n.branches.size(); ++i)
             if (n.branches[i].one_of.test(c))
-                if (const auto found = find(n.branches[i].to, rest.substr(1)); found != none) return found;
+                if (const auto best = find(n.branches[i].to, rest.substr(1)); best != none) return best;
     }
     return n.dot != none ? n.dot : n.bang;
 }

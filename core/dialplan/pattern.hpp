@@ -75,4 +75,15 @@ private:
     std::vector<std::int32_t> entries_;
 };
 
+/// Patterns without entries: what may be dialled in a menu.
+class pattern_set {
+public:
+    result<> add(std::string_view text) { return table_.add(text, 0); }
+    bool matches(std::string_view digits) const { return table_.match(digits).has_value(); }
+    bool could_continue(std::string_view digits) const { return table_.could_match_more(digits); }
+
+private:
+    extension_table table_;
+};
+
 } // namespace strowger::dialplan

@@ -18,7 +18,7 @@ bool stopping(lua_State* L) {
     std::abort();
 }
 
-void overrun(lua_State* L) {
+void stop_overrun(lua_State* L) {
     if (auto* s = script_of(L)) {
         s->overrun = true;
         // The message is wanted even if the author's handlers change what flies.
@@ -81,12 +81,12 @@ int body(lua_State* L) {
     lua_insert(L, 1);
     return after_body(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, after_body), 0);
 }
-int after_wait(lua_State* L, int, lua_KContext) {
+int finish_wait(lua_State* L) {
     const auto w = std::move(script_of(L)->done);
     if (w->error) std::rethrow_exception(w->error);
     return w->finish(L);
 }
-int continue_after_wait(lua_State* L, int, lua_KContext) { return guarded<[](lua_State* T) { return after_wait(T, 0, 0); }>(L); }
+int after_wait(lua_State* L, int, lua_KContext) { return guarded<finish_wait>(L); }
 
 } // namespace
 
@@ -117,7 +117,7 @@ int wait_in_lua(lua_State* L, std::unique_ptr<wait> w) {
     if (lua_isyieldable(L) == 0)
         throw script_error("this waits: not possible inside table.sort, string.gsub or a metamethod; do it before and keep the result");
     s->waiting = std::move(w);
-    return lua_yieldk(L, 0, 0, continue_after_wait);
+    return lua_yieldk(L, 0, 0, after_wait);
 }
 
 script::script(std::shared_ptr<state> in, strowger::call* c, kind k) : state_(std::move(in)), call_(c), kind_(k) {
@@ -135,7 +135,7 @@ script::~script() {
         kind_ = kind::aside;
         auto* const before = state_->heap().charge(account_);
         {
-            const slice watched(thread_, state_->limits().cpu_budget, overrun);
+            const slice watched(thread_, state_->limits().cpu_budget, stop_overrun);
             lua_resetthread(thread_);
         }
         state_->heap().charge(before);
@@ -153,7 +153,7 @@ int script::resume(int arguments) {
     auto* const before = state_->heap().charge(account_);
     int status = LUA_OK;
     {
-        const slice watched(thread_, state_->limits().cpu_budget, overrun);
+        const slice watched(thread_, state_->limits().cpu_budget, stop_overrun);
         status = lua_resume(thread_, nullptr, arguments, &results);
     }
     state_->heap().charge(before);

@@ -5,9 +5,10 @@
 #include "core/dialplan/memory.hpp"
 #include "core/dialplan/sources.hpp"
 #include "core/store/store.hpp"
+#include <atomic>
 #include <memory>
 #include <optional>
-#include <random>
+
 
 namespace strowger::dialplan {
 
@@ -45,6 +46,8 @@ public:
     /// A turn of the collector, after a script has ended.
     void collect_a_little();
 
+    /// Calls that run in it; read on any thread.
+    std::atomic<int> users{0};
     /// Where the script that computed too long stood.
     std::string overrun_at, overrun_place;
 
@@ -58,6 +61,18 @@ private:
     memory heap_;
     lua_State* L_ = nullptr;
     const sources* files_ = nullptr; // while loading
+};
+
+/// Counts a call as long as it lives.
+class pinned {
+public:
+    explicit pinned(std::shared_ptr<state> s) : state_(std::move(s)) { ++state_->users; }
+    pinned(const pinned&) = delete;
+    pinned& operator=(const pinned&) = delete;
+    ~pinned() { --state_->users; }
+
+private:
+    std::shared_ptr<state> state_;
 };
 
 /// Makes the globals of a state: what of Lua's own library is left, and everything of api.hpp.
