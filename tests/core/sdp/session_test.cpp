@@ -343,9 +343,7 @@ TEST_CASE("text that was no session is refused, wherever it is cut") {
     const auto text = us.to_text();
     for (std::size_t n = 0; n < text.size(); ++n) {
         INFO(n);
-        const auto cut = session::from_text(std::string_view(text).substr(0, n));
-        // The one cut that leaves a whole session is the one before anything was agreed; its flag then says otherwise.
-        REQUIRE_FALSE(cut);
+        REQUIRE_FALSE(session::from_text(std::string_view(text).substr(0, n)));
     }
     CHECK_FALSE(session::from_text(text + "x"));
     CHECK_FALSE(session::from_text("sdp-session 2\nid 5\npending 0\noffered-last 0\n"));
