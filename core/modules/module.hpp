@@ -1,5 +1,6 @@
 // What a module is: a shared object with one exported symbol, a descriptor. See contrib/docs/decisions/0006.
 #pragma once
+#include "core/base/lease.hpp"
 #include "core/base/log.hpp"
 #include "core/base/result.hpp"
 #include "core/base/value.hpp"
@@ -8,6 +9,7 @@
 #include "core/channel/phone.hpp"
 #include "core/control/command.hpp"
 #include "strowger_abi.hpp"
+
 #include <functional>
 #include <memory>
 #include <string>
