@@ -58,8 +58,7 @@ office::office(const std::string& dialplan, office_options o) {
     s.engine.modules = o.modules;
     s.engine.log_level = std::getenv("STROWGER_TEST_LOG") != nullptr ? log::level::debug : log::level::warning;
     s.dialplan.directory = scratch_.path() / "dialplan";
-    s.sounds.directories = {std::filesystem::path(STROWGER_SOURCE_DIR) / "sounds", "/usr/share/asterisk/sounds",
-                            std::filesystem::path(STROWGER_BUILD_DIR) / "sounds"};
+    s.sounds.directories = {std::filesystem::path(STROWGER_SOURCE_DIR) / "sounds", "/usr/share/asterisk/sounds"};
     int extension = 200;
     for (const std::string name : {"alice", "bob", "carol"}) {
         auto& user = s.users[name];
