@@ -28,7 +28,7 @@ public:
     bool is_free(std::string_view name, const leasable* predecessor) const {
         const std::lock_guard lock(mutex_);
         const auto it = entries_.find(name);
-        return it == entries_.end() || it->second.owner.get() == predecessor;
+        return it == entries_.end() || (predecessor != nullptr && it->second.owner.get() == predecessor);
     }
     /// Offers it in the place of whoever did: a new generation takes the name over without a gap.
     void replace(const std::string& name, T what, std::shared_ptr<leasable> owner) {
