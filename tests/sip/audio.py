@@ -179,7 +179,8 @@ class Prompts:
     @staticmethod
     def from_folder(folder: str | Path, names: list[str] | None = None) -> "Prompts":
         """Every *.wav below a folder by its stem, or only the named ones."""
-        files = {path.stem: path for path in sorted(Path(folder).rglob("*.wav"))}
+        # Where there are several languages, English is the one meant: sorted last, it wins.
+        files = {path.stem: path for path in sorted(Path(folder).rglob("*.wav"), key=lambda path: ("en" in path.parts, path))}
         wanted = names if names is not None else list(files)
         missing = [name for name in wanted if name not in files]
         if missing:

@@ -85,13 +85,12 @@ class Engine:
         sections = {
             "engine": f'state_directory = "{self.folder / "state"}"\nmodules = ["sip", "loop", "echo", "auto_attendant"]\n'
                       f'module_directory = "{build_folder() / "modules"}"',
-            "control": f'socket = "{self.socket}"',
             "sip": f'listen = ["127.0.0.1:{self.port}"]',
             "dialplan": f'directory = "{self.folder / "dialplan"}"',
         }
         sounds = sounds_folder()
         if sounds:
-            sections["sounds"] = f'directory = "{sounds}"'
+            sections["sounds"] = f'directories = ["{sounds}"]'
         for name, (extension, password) in self.users.items():
             sections[f"users.{name}"] = f'extension = "{extension}"\npassword = "{password}"'
         for name, text in self._sections.items():
@@ -107,7 +106,8 @@ class Engine:
         environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         self._output = open(self.folder / "output", "wb")
-        self._process = subprocess.Popen([str(program()), "run", "--config", str(self.settings_file)], cwd=self.folder,
+        self._process = subprocess.Popen([str(program()), "run", "--config", str(self.settings_file), "--socket",
+                                          str(self.socket)], cwd=self.folder,
                                          stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, env=environment)
         limit = time.monotonic() + timeout
         with Phone("prober", self.address) as prober:

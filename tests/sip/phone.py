@@ -333,6 +333,8 @@ class Phone:
         assert self.digest
         again = message.copy().set("CSeq", f"{message.cseq + 1} {message.method}")
         again.headers[0] = ("Via", self.via())
+        if message.method == "REGISTER":
+            self.register_cseq = max(self.register_cseq, again.cseq)
         for challenge, credentials in (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization")):
             if answer.has(challenge):
                 again.set(credentials, self.digest.answer(answer.get(challenge), message.method, message.uri))
@@ -351,7 +353,6 @@ class Phone:
     def register(self, expires: int | None = 60, contact: str | None = None, timeout: float = 10.0, expect: int | None = 200) -> Message:
         """The final response; fails if it is not the expected one."""
         answer = self.request(self.build_register(expires, contact), timeout)
-        self.register_cseq = max(self.register_cseq, answer.cseq)
         if expect is not None and answer.status != expect:
             raise WaitFailed(f"{self.user}: REGISTER got {answer.status} {answer.reason}, not {expect}\n{self.trace_text()}")
         return answer

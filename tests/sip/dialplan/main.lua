@@ -19,7 +19,7 @@ context "internal" {
   -- The auto-attendant: 1 is Bob, 2 says good-bye, anything else is invalid.
   ["100"] = function(call)
     call:answer()
-    local digit = call:gather{prompt = "demo-congrats", max = 1, timeout = 5, tries = 3, valid = "[12]", on_invalid = "pbx-invalid"}
+    local digit = call:gather{prompt = "demo-thanks", max = 1, timeout = 5, tries = 3, valid = "[12]", on_invalid = "pbx-invalid"}
     if digit == "1" then
       call:dial("user/bob", {ring_for = 20, transfer = "both"})
     else
@@ -31,7 +31,7 @@ context "internal" {
   -- An announcement after the answer, and then silence until the caller hangs up.
   ["300"] = function(call)
     call:answer()
-    call:play("demo-congrats")
+    call:play("demo-thanks")
     call:play("vm-goodbye")
     call:hang_up()
   end,
