@@ -384,6 +384,8 @@ class Phone:
             self.messages.append(message)
             try:
                 self._request(message) if message.is_request else self._response(message)
+            except Exception as failure:  # noqa: BLE001: a peer's nonsense must not end this thread; the trace tells
+                self.note("!! cannot be handled:", repr(failure))
             finally:
                 self._changed.notify_all()
 

@@ -62,6 +62,7 @@ class Calls(EngineCase):
     def test_digits_from_the_engine_arrive_once_each(self):
         call = self.phone("alice").call("308", event_pt=96).wait_answered()
         call.wait_digits("147*", 8)
+        call.listen(0.4)  # the end packets of the last
         ends = [p for p in call.rtp.received() if p.pt == 96 and p.payload[1] & 0x80]
         self.assertEqual(3 * 4, len(ends), "each digit ends with three packets (RFC 4733 section 2.5.1.4)")
         call.hang_up()
