@@ -225,7 +225,10 @@ class RtpStream:
                     if sock is self.rtcp:
                         self.rtcp_packets.append((time.monotonic(), data))
                     elif not (self.loss and self._random.random() * 100 < self.loss):
-                        self._take(data, source)
+                        try:
+                            self._take(data, source)
+                        except (struct.error, IndexError):
+                            self._malformed += 1
                     self._lock.notify_all()
 
     def _take(self, data: bytes, source: tuple) -> None:
