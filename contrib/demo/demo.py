@@ -45,10 +45,13 @@ def load_prompts(folders: list[Path]) -> audio.Prompts:
 def recognised(prompts: audio.Prompts, heard) -> list[audio.Match]:
     """The prompts in a recording, in their order. Two prompts at one place: the one that fits better; of two that are the same
     recording under two names, the first name."""
+    def seconds(match: audio.Match) -> float:
+        return len(prompts.references[match.name]) / audio.RATE
+
     found: list[audio.Match] = []
     for match in prompts.rank(heard):
-        begin, end = match.offset, match.offset + len(prompts.references[match.name]) / audio.RATE
-        taken = any(begin < m.offset + len(prompts.references[m.name]) / audio.RATE - 0.05 and m.offset < end - 0.05 for m in found)
+        begin, end = match.offset, match.offset + seconds(match) - 0.05
+        taken = any(begin < other.offset + seconds(other) - 0.05 and other.offset < end for other in found)
         if match.score > 0.75 and match.part > 0.4 and not taken:
             found.append(match)
     return sorted(found, key=lambda match: match.offset)
@@ -68,7 +71,7 @@ class Demo:
             passwords[user] = password
         for user in (options.caller, options.called):
             if user not in passwords:
-                raise SystemExit(f"demo.py: no password of {user} in {options.passwords}; add it there or give --password {user}=…")
+                raise SystemExit(f"demo.py: no password of {user} in {options.passwords}; add it, or give --password {user}=…")
         self.passwords = passwords
         self.prompts = load_prompts(options.sounds)
         if not self.prompts.references:
@@ -132,7 +135,8 @@ class Demo:
                 return f"{answer.status} {answer.reason}" + (f", {answer.get('Server')}" if answer.has("Server") else "")
             except (AssertionError, OSError) as failure:
                 if time.monotonic() > limit:
-                    raise StepFailed(f"nobody answers on {self.options.sip} within {self.options.wait:g} s; is the engine running?") from failure
+                    why = f"nobody answers on {self.options.sip} within {self.options.wait:g} s; is the engine running?"
+                    raise StepFailed(why) from failure
 
     @staticmethod
     def register(phone: Phone) -> str:
@@ -161,7 +165,8 @@ class Demo:
                 return f"heard {names} at {audio.level_dbm0(audio.trim(heard)):.1f} dBm0"
             if time.monotonic() > limit or call.state == "ended":
                 best = ", ".join(f"{m.name} {m.score:.2f}" for m in self.prompts.rank(heard)[:3]) if len(heard) else "nothing"
-                raise StepFailed(f"no known prompt in {len(heard) / audio.RATE:.1f} s at {audio.level_dbm0(heard):.1f} dBm0 (nearest: {best})")
+                what = f"{len(heard) / audio.RATE:.1f} s at {audio.level_dbm0(heard):.1f} dBm0"
+                raise StepFailed(f"no known prompt in {what} (nearest: {best})")
 
     def press(self, call: Call) -> str:
         call.send_digits(self.options.key)
@@ -183,7 +188,8 @@ class Demo:
     @staticmethod
     def hear_tone(call: Call, frequency: int) -> str:
         heard = call.listen(1.0)
-        measured = f"{audio.dominant_frequency(heard):.1f} Hz at {audio.level_dbm0(heard):.1f} dBm0 (sent: {frequency} Hz at {TONE_LEVEL:.1f})"
+        measured = (f"{audio.dominant_frequency(heard):.1f} Hz at {audio.level_dbm0(heard):.1f} dBm0 "
+                    f"(sent: {frequency} Hz at {TONE_LEVEL:.1f})")
         if not audio.hears_tone(heard, frequency) or abs(audio.level_dbm0(heard) - TONE_LEVEL) > 2:
             raise StepFailed(f"heard {measured}")
         stats = call.rtp.statistics()
@@ -218,11 +224,14 @@ class Demo:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sip", default="127.0.0.1:5060", help="where the engine listens (address:port)")
-    parser.add_argument("--passwords", type=Path, help="file with `user password` on each line: the engine's own is STATE/passwords")
+    parser.add_argument("--passwords", type=Path,
+                        help="file with `user password` on each line: the engine's own is STATE/passwords")
     parser.add_argument("--password", action="append", default=[], metavar="USER=PASSWORD", help="in place of the file")
-    parser.add_argument("--sounds", type=Path, action="append", default=[], help="folder with the prompts as WAV; may be repeated")
+    parser.add_argument("--sounds", type=Path, action="append", default=[],
+                        help="folder with the prompts as WAV; may be repeated")
     parser.add_argument("--number", default="100", help="the attendant's number")
-    parser.add_argument("--prompt", action="append", default=[], help="a prompt that must be heard; without it any known one counts")
+    parser.add_argument("--prompt", action="append", default=[],
+                        help="a prompt that must be heard; without it any known one counts")
     parser.add_argument("--key", default="1", help="the key or keys that lead to the called user")
     parser.add_argument("--caller", default="alice")
     parser.add_argument("--called", default="bob")
@@ -230,7 +239,8 @@ def main() -> int:
     parser.add_argument("--record", type=Path, help="keep what was heard (WAV) and the SIP messages in this folder")
     options = parser.parse_args()
     demo = Demo(options)
-    print(f"Two phones, {options.caller} and {options.called}, call each other by way of {options.number} on {options.sip}:", flush=True)
+    print(f"Two phones, {options.caller} and {options.called}, call each other by way of {options.number} on {options.sip}:",
+          flush=True)
     good = demo.run()
     print("\n" + demo.table())
     print("\nEvery step came true, measured by the packets that arrived." if good else "\nA step failed; see ✗ above.")

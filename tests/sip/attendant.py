@@ -1,4 +1,4 @@
-"""A toy auto-attendant made of our own phone and proxy, so that the demonstration and the tests' measures can be tried without the engine.
+"""A toy auto-attendant made of our own phone and proxy, to try the demonstration and its measures without the engine.
 
 It answers 100, plays a prompt, and on a key connects to a user by copying packets. `fault` makes it do one thing wrong.
 """

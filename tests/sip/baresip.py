@@ -2,7 +2,8 @@
 
 What was learnt about baresip 1.0.0 and holds here: `net_interface` takes an address, not `lo`; SIP port N also binds TLS on N+1;
 mwi.so must not be loaded (it subscribes without end); there is no playing to a file, so sndfile.so records the decoded audio
-(`…-dec.wav`) and what is sent (`…-enc.wav`); a source file must be longer than the call; codec names that do not match mean all codecs.
+(`…-dec.wav`) and what is sent (`…-enc.wav`); a source file must be longer than the call; codec names that do not match
+mean all codecs.
 """
 from __future__ import annotations
 
@@ -52,12 +53,16 @@ class Baresip:
             f"audio_codecs={codecs};answermode={answer};ptime=20\n")
         (self.folder / "contacts").write_text("")
         (self.folder / "config").write_text("\n".join([
-            "poll_method epoll", f"sip_listen 127.0.0.1:{self.port}", "net_interface 127.0.0.1", "call_local_timeout 120", "call_max_calls 4",
-            f"audio_source aufile,{self.folder}/source.wav", f"audio_player aubridge,{user}", f"audio_alert aubridge,{user}-alert",
-            "audio_level no", "ausrc_srate 8000", "auplay_srate 8000", "ausrc_channels 1", "auplay_channels 1", "audio_txmode poll",
+            "poll_method epoll", f"sip_listen 127.0.0.1:{self.port}", "net_interface 127.0.0.1", "call_local_timeout 120",
+            "call_max_calls 4",
+            f"audio_source aufile,{self.folder}/source.wav", f"audio_player aubridge,{user}",
+            f"audio_alert aubridge,{user}-alert",
+            "audio_level no", "ausrc_srate 8000", "auplay_srate 8000", "ausrc_channels 1", "auplay_channels 1",
+            "audio_txmode poll",
             "rtp_timeout 60", "rtp_stats yes", "jitter_buffer_type fixed", "jitter_buffer_delay 5-10",
             f"module_path {module_folder()}", *[f"module {name}.so" for name in ("g711", "aufile", "aubridge", "sndfile")],
-            "module_tmp uuid.so", "module_tmp account.so", "module_app contact.so", "module_app menu.so", "module_app ctrl_tcp.so",
+            "module_tmp uuid.so", "module_tmp account.so", "module_app contact.so", "module_app menu.so",
+            "module_app ctrl_tcp.so",
             f"snd_path {self.records}", f"ctrl_tcp_listen 127.0.0.1:{control}", ""]))
         self._output = open(self.folder / "output", "wb")
         self._process = subprocess.Popen(["baresip", "-f", str(self.folder)], cwd=self.folder, stdin=subprocess.DEVNULL,
@@ -76,7 +81,7 @@ class Baresip:
             except OSError as failure:
                 if time.monotonic() > limit or self._process.poll() is not None:
                     self.close()
-                    raise RuntimeError(f"baresip {self.user} did not open its control port {port}: {failure}\n{self.log()}") from failure
+                    raise RuntimeError(f"baresip {self.user}: no control port {port}: {failure}\n{self.log()}") from failure
                 time.sleep(0.05)
 
     def __enter__(self) -> "Baresip":
@@ -152,7 +157,7 @@ class Baresip:
     def wait_registered(self, timeout: float = 10.0) -> None:
         """The event may be over before the control connection is there, so the log counts as well."""
         limit = time.monotonic() + timeout
-        while not any(e.get("type") == "REGISTER_OK" for e in self.events) and not re.search(r"200 OK .*\[\d+ binding", self.log()):
+        while not (any(e.get("type") == "REGISTER_OK" for e in self.events) or re.search(r"200 OK .*\[\d+ binding", self.log())):
             if time.monotonic() > limit:
                 raise AssertionError(f"baresip {self.user} is not registered after {timeout} s\n{self.log()}")
             self._pump(0.1)
@@ -207,6 +212,7 @@ class Baresip:
         before, limit = len(self.heard()), time.monotonic() + timeout + seconds
         while len(self.heard()) < before + seconds * audio.RATE:
             if time.monotonic() > limit:
-                raise AssertionError(f"baresip {self.user} recorded {len(self.heard()) - before} samples in {timeout + seconds} s\n{self.log()}")
+                got = len(self.heard()) - before
+                raise AssertionError(f"baresip {self.user} recorded {got} samples in {timeout + seconds} s\n{self.log()}")
             time.sleep(0.05)
         return self.heard()[before:]

@@ -119,7 +119,7 @@ class Call:
             while self.rtp.digits_pending and time.monotonic() < limit:
                 time.sleep(0.005)
             if self.rtp.digits_pending:
-                raise AssertionError(f"digit {digit} was not sent: the stream is on hold or has no peer\n{self.phone.trace_text()}")
+                raise AssertionError(f"digit {digit} was not sent: on hold, or no peer\n{self.phone.trace_text()}")
             time.sleep(gap)
 
     def wait_digits(self, digits: str, timeout: float = 5.0) -> None:
@@ -234,7 +234,8 @@ class Call:
 
     def wait_status(self, status: int, timeout: float = 5.0) -> Message:
         """A response of that status to our INVITE."""
-        return self.phone.wait(lambda: next((r for r in self.responses if r.status == status), None), timeout, f"{status} response")
+        return self.phone.wait(lambda: next((r for r in self.responses if r.status == status), None), timeout,
+                               f"{status} response")
 
     def wait_ringing(self, timeout: float = 5.0) -> Message:
         return self.phone.wait(lambda: next((r for r in self.responses if 100 < r.status < 200), None), timeout, "18x response")
@@ -243,7 +244,8 @@ class Call:
         self.phone.wait(lambda: self.state in ("answered", "ended") and (self.acks or not self.incoming_invite or
                         self.state == "ended"), timeout, "answer")
         if self.state != "answered":
-            raise AssertionError(f"{self.phone.user}: the call ended ({self.ended_by}) before it was answered\n{self.phone.trace_text()}")
+            raise AssertionError(f"{self.phone.user}: the call ended ({self.ended_by}) before it was answered\n"
+                                 f"{self.phone.trace_text()}")
         return self
 
     def wait_final(self, timeout: float = 10.0) -> Message:
@@ -294,7 +296,8 @@ class Call:
         if self.phone.transport == "tcp":
             return self.phone.server
         if response:
-            return self.phone.target_address(response.all("Record-Route")[::-1], uri_of(response.get("Contact")) or self.remote_uri)
+            return self.phone.target_address(response.all("Record-Route")[::-1],
+                                             uri_of(response.get("Contact")) or self.remote_uri)
         return self.phone.target_address(self.route_set, self.remote_target or self.remote_uri)
 
     def build(self, method: str, **options) -> Message:
@@ -384,7 +387,8 @@ class Call:
     def refer(self, target: str, timeout: float = 10.0, headers: tuple = ()) -> Message:
         """Blind transfer of the other party: REFER and its final response."""
         uri = target if target.startswith("sip:") else f"sip:{target}@{self.phone.domain}"
-        return self.request("REFER", timeout, headers=(("Refer-To", f"<{uri}>"), ("Referred-By", f"<{self.phone.aor}>"), *headers))
+        return self.request("REFER", timeout,
+                            headers=(("Refer-To", f"<{uri}>"), ("Referred-By", f"<{self.phone.aor}>"), *headers))
 
     def sipfrags(self) -> list[int]:
         """The statuses that NOTIFYs of a transfer reported."""

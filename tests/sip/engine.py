@@ -1,7 +1,7 @@
 """Starts the engine for a test: configuration in a folder of its own, free loopback ports, and a check of how it ended.
 
-The engine is `$STROWGER_BUILD/strowger`; without that variable `build/debug` of this source tree is tried. Text that goes into the
-settings file is made in `settings` alone, so that a change of the format is a change of one function.
+The engine is `$STROWGER_BUILD/strowger`; without that variable `build/debug` of this source tree is tried. The settings file is
+made in `settings` alone, so that a change of the format is a change of one function.
 """
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ class Engine:
         with Phone("prober", self.address) as prober:
             while time.monotonic() < limit:
                 if self._process.poll() is not None:
-                    raise RuntimeError(f"the engine ended at once with {self._process.returncode}:\n{self.output()}\n{self.settings()}")
+                    raise RuntimeError(f"the engine ended at once with {self._process.returncode}:\n{self.output()}\n"
+                                       f"{self.settings()}")
                 try:
                     prober.exchange(prober.build("OPTIONS"), 0.3)
                     return self

@@ -240,7 +240,8 @@ class Phone:
     def trace_text(self, last: int = 40) -> str:
         return "\n".join(self.trace[-last:])
 
-    def wait_message(self, condition: Callable[[Message], bool], timeout: float = 5.0, what: str = "message", since: int = 0) -> Message:
+    def wait_message(self, condition: Callable[[Message], bool], timeout: float = 5.0, what: str = "message",
+                     since: int = 0) -> Message:
         """The first received message for which the condition holds, beginning with number `since` of `messages`."""
         return self.wait(lambda: next((m for m in self.messages[since:] if condition(m)), None), timeout, what)
 
@@ -256,7 +257,8 @@ class Phone:
         return f"SIP/2.0/{self.transport.upper()} {self.ip}:{self.port};branch={branch or 'z9hG4bK' + token(16)};rport"
 
     def build(self, method: str, uri: str = "", to: str = "", call_id: str = "", cseq: int = 1, from_tag: str = "",
-              branch: str = "", headers: tuple[tuple[str, str], ...] = (), body: str | bytes = b"", content_type: str = "") -> Message:
+              branch: str = "", headers: tuple[tuple[str, str], ...] = (), body: str | bytes = b"",
+              content_type: str = "") -> Message:
         """A complete request outside of any dialog, ready to be spoilt and sent."""
         uri = uri or f"sip:{self.domain}"
         message = Message(method, uri, headers=[
@@ -350,7 +352,8 @@ class Phone:
             message.remove("Contact")
         return message if expires is None else message.add("Expires", str(expires))
 
-    def register(self, expires: int | None = 60, contact: str | None = None, timeout: float = 10.0, expect: int | None = 200) -> Message:
+    def register(self, expires: int | None = 60, contact: str | None = None, timeout: float = 10.0,
+                 expect: int | None = 200) -> Message:
         """The final response; fails if it is not the expected one."""
         answer = self.request(self.build_register(expires, contact), timeout)
         if expect is not None and answer.status != expect:
@@ -414,7 +417,8 @@ class Phone:
         to = request.get("To")
         if status > 100 and not sipmsg.param(to, "tag"):
             to += f";tag={to_tag or token()}"
-        response.headers += [("From", request.get("From")), ("To", to), ("Call-ID", request.call_id), ("CSeq", request.get("CSeq"))]
+        response.headers += [("From", request.get("From")), ("To", to), ("Call-ID", request.call_id),
+                             ("CSeq", request.get("CSeq"))]
         response.headers += list(headers)
         if body:
             response.add("Content-Type", "application/sdp")

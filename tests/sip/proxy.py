@@ -1,4 +1,4 @@
-"""A registrar and stateless record-routing proxy of a hundred lines, to prove the test tools against each other without the engine.
+"""A registrar and stateless record-routing proxy of a hundred lines, to prove the test tools against each other.
 
 UDP only; users with digest (MD5, qop=auth); INVITE is challenged too when `challenge_calls`.
 """
@@ -60,8 +60,9 @@ class Proxy:
             return
         response = Message(status=status, reason=sipmsg.REASONS.get(status, "Refused"))
         response.headers = [("Via", via) for via in message.all("Via")]
-        to = message.get("To") if message.to_tag else f"{message.get('To')};tag={hashlib.md5(message.branch.encode()).hexdigest()[:8]}"
-        response.headers += [("From", message.get("From")), ("To", to), ("Call-ID", message.call_id), ("CSeq", message.get("CSeq")), *headers]
+        to = message.get("To") + ("" if message.to_tag else f";tag={sipmsg.md5(message.branch)[:8]}")
+        response.headers += [("From", message.get("From")), ("To", to), ("Call-ID", message.call_id),
+                             ("CSeq", message.get("CSeq")), *headers]
         self._response(response, pop=False)
 
     def _response(self, response: Message, pop: bool = True) -> None:

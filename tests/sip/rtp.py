@@ -150,7 +150,8 @@ class RtpStream:
                     ssrc: int | None = None, to: tuple | None = None, from_socket: socket.socket | None = None) -> None:
         """One packet as told, from another socket if wanted; counts nothing."""
         header = struct.pack("!BBHII", 0x80, (0x80 if marker else 0) | pt, (self.seq if seq is None else seq) & 0xFFFF,
-                             (self.timestamp if timestamp is None else timestamp) & 0xFFFFFFFF, self.ssrc if ssrc is None else ssrc)
+                             (self.timestamp if timestamp is None else timestamp) & 0xFFFFFFFF,
+                             self.ssrc if ssrc is None else ssrc)
         (from_socket or self.rtp).sendto(header + payload, to or self.remote)
 
     def _next_block(self, count: int) -> np.ndarray:

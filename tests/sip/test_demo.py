@@ -27,9 +27,11 @@ class DemoWithoutTheEngine(unittest.TestCase):
             for name in ("welcome", "goodbye"):
                 audio.write_wav(Path(folder) / f"{name}.wav", (rng.normal(size=20000) * 2500).astype(np.int16))
             (Path(folder) / "passwords").write_text("# a comment\nalice one two\nbob two\n")
-            with Attendant({"alice": "one two", "bob": "two"}, audio.read_wav(Path(folder) / "welcome.wav"), fault=fault) as attendant:
+            with Attendant({"alice": "one two", "bob": "two"}, audio.read_wav(Path(folder) / "welcome.wav"),
+                           fault=fault) as attendant:
                 host, port = attendant.proxy.address
-                return run_demo("--sip", f"{host}:{port}", "--passwords", f"{folder}/passwords", "--sounds", folder, "--wait", "3",
+                return run_demo("--sip", f"{host}:{port}", "--passwords", f"{folder}/passwords", "--sounds", folder,
+                                "--wait", "3",
                                 "--record", f"{folder}/kept")
 
     def test_a_working_attendant_passes_every_step(self):
@@ -56,7 +58,8 @@ class DemoWithoutTheEngine(unittest.TestCase):
     def test_nobody_there_fails_with_a_question(self):
         with tempfile.TemporaryDirectory() as folder:
             audio.write_wav(Path(folder) / "x.wav", audio.tone(500, 1))
-            status, text = run_demo("--sip", "127.0.0.1:9", "--password", "alice=a", "--password", "bob=b", "--sounds", folder, "--wait", "1")
+            status, text = run_demo("--sip", "127.0.0.1:9", "--password", "alice=a", "--password", "bob=b", "--sounds", folder,
+                                    "--wait", "1")
         self.assertEqual(1, status, text)
         self.assertIn("is the engine running?", text)
 

@@ -115,7 +115,8 @@ class Dialogs(EngineCase):
         second = out.build("INVITE", body=out._describe())
         out.phone.send(first)
         out.phone.send(second)
-        finals = [out.phone.wait_message(lambda m, r=r: m.branch == r.branch and m.status >= 200, 5, "final") for r in (first, second)]
+        finals = [out.phone.wait_message(lambda m, r=r: m.branch == r.branch and m.status >= 200, 5, "final")
+                  for r in (first, second)]
         for request, answer in zip((first, second), finals):
             if answer.status >= 300:
                 self.assertIn(answer.status, (491, 500))
@@ -265,7 +266,8 @@ class Dialogs(EngineCase):
 
     def test_a_notify_without_a_subscription_is_481(self):
         call = self.phone("alice").call("305").wait_answered()
-        answer = call.request("NOTIFY", headers=(("Event", "refer"), ("Subscription-State", "active")), body="SIP/2.0 100 Trying\r\n",
+        answer = call.request("NOTIFY", headers=(("Event", "refer"), ("Subscription-State", "active")),
+                              body="SIP/2.0 100 Trying\r\n",
                               content_type="message/sipfrag")
         self.assertIn(answer.status, (481, 489))
 

@@ -82,7 +82,8 @@ class Media(EngineCase):
         call = self.phone("alice").call("301").wait_answered()
         dest = (call.remote_sdp.address, call.remote_sdp.port)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for data in (b"", b"x", b"\x80" * 11, b"\xbf\x00" + b"\xff" * 10, b"\x90\x00" + b"\0" * 10, b"\x80\x65" + b"\0" * 10 + b"\xff",
+            for data in (b"", b"x", b"\x80" * 11, b"\xbf\x00" + b"\xff" * 10, b"\x90\x00" + b"\0" * 10,
+                         b"\x80\x65" + b"\0" * 10 + b"\xff",
                          b"\xa0\x00" + b"\0" * 10 + b"\xff", bytes(1500), b"\x80\x00" + bytes(9000)):
                 sender.sendto(data, dest)
                 sender.sendto(data, (dest[0], dest[1] + 1))

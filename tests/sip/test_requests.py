@@ -70,7 +70,8 @@ class Requests(EngineCase):
         self.assertIn(self.ask(request).status, (400, 404, 416))
 
     def test_an_offer_without_audio_is_488(self):
-        self.spoilt((488, 606), body="v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video 4000 RTP/AVP 31\r\n")
+        self.spoilt((488, 606),
+                    body="v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video 4000 RTP/AVP 31\r\n")
 
     def test_an_offer_with_unknown_codecs_alone_is_488(self):
         body = SDP.replace("RTP/AVP 0 8 101", "RTP/AVP 97 101").replace("rtpmap:0 PCMU", "rtpmap:97 EVRC")
@@ -111,7 +112,8 @@ class Requests(EngineCase):
         cancel = self.alice.build("CANCEL", good.uri, call_id=good.call_id, cseq=good.cseq)
         cancel.set("From", good.get("From")).headers[0] = good.headers[0]
         self.assertEqual(200, self.alice.exchange(cancel).status)
-        final = self.alice.wait_message(lambda m: m.branch == good.branch and m.cseq_method == "INVITE" and m.status == 487, 5, "487")
+        final = self.alice.wait_message(lambda m: m.branch == good.branch and m.cseq_method == "INVITE" and m.status == 487, 5,
+                                        "487")
         self.assertEqual(tags, {final.to_tag})
         self.alice.send(self.alice.ack_of(good, final))
 
@@ -146,12 +148,14 @@ class Requests(EngineCase):
 
     def test_garbage_datagrams_do_no_harm(self):
         template = self.invite().encode()
-        pieces = [b"", b"\0" * 40, b"\r\n" * 50, b"hello\r\n\r\n", bytes(range(256)) * 8, b"INVITE\r\n\r\n", b"INVITE sip:a SIP/3.0\r\n\r\n",
+        pieces = [b"", b"\0" * 40, b"\r\n" * 50, b"hello\r\n\r\n", bytes(range(256)) * 8, b"INVITE\r\n\r\n",
+                  b"INVITE sip:a SIP/3.0\r\n\r\n",
                   b"SIP/2.0 999999999999 X\r\n\r\n", b"SIP/2.0 200 OK\r\n\r\n", b"INVITE " + b"a" * 60000 + b" SIP/2.0\r\n\r\n",
                   template.replace(b"CSeq: 1 INVITE", b"CSeq: 99999999999999999999 INVITE"),
                   template.replace(b"Content-Length: ", b"Content-Length: 9999999999999"),
                   template.replace(b"Via: SIP/2.0/UDP 127.0.0.1", b"Via: SIP/2.0/UDP [::"),
-                  template.replace(b"Call-ID: ", b"Call-ID: \0\xff\xfe"), template.replace(b"\r\nTo: ", b"\r\nTo: <<<>>>\"\";;=,")]
+                  template.replace(b"Call-ID: ", b"Call-ID: \0\xff\xfe"),
+                  template.replace(b"\r\nTo: ", b"\r\nTo: <<<>>>\"\";;=,")]
         for data in pieces:
             self.alice.send_raw(data)
         for cut in range(0, len(template), 7):

@@ -14,7 +14,8 @@ from phone import Phone
 from proxy import Proxy
 
 
-def run_sipp(server: tuple, scenario: str, target: str = "", user: str = "alice", password: str = "", calls: int = 3, rate: int = 5,
+def run_sipp(server: tuple, scenario: str, target: str = "", user: str = "alice", password: str = "", calls: int = 3,
+             rate: int = 5,
              lost: int = 0, challenge: int = 401, limit: int = 90) -> None:
     """Runs a scenario of this folder to its end; AssertionError with SIPp's own error text if one call failed.
 
@@ -26,18 +27,22 @@ def run_sipp(server: tuple, scenario: str, target: str = "", user: str = "alice"
         (Path(folder) / "scenario.xml").write_text(script)
         (Path(folder) / "users.csv").write_text(f"SEQUENTIAL\n{user};[authentication username={user} password={password}]\n")
         port = random.randrange(33000, 39000, 4)
-        command = ["sipp", f"{server[0]}:{server[1]}", "-sf", "scenario.xml", "-inf", "users.csv", "-i", "127.0.0.1", "-p", str(port),
-                   "-mi", "127.0.0.1", "-mp", str(port + 2), "-m", str(calls), "-r", str(rate), "-l", "4", "-nostdin", "-timeout", str(limit),
+        command = ["sipp", f"{server[0]}:{server[1]}", "-sf", "scenario.xml", "-inf", "users.csv", "-i", "127.0.0.1", "-p",
+                   str(port),
+                   "-mi", "127.0.0.1", "-mp", str(port + 2), "-m", str(calls), "-r", str(rate), "-l", "4", "-nostdin",
+                   "-timeout", str(limit),
                    "-timeout_error", "-trace_err", "-error_file", "errors", "-cid_str", f"%u-{os.getpid()}-%p@%s"]
         if target:
             command += ["-s", target]
         if lost:
             command += ["-lost", str(lost)]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=limit + 30, env={**os.environ, "TERM": "dumb"})
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=limit + 30,
+                              env={**os.environ, "TERM": "dumb"})
         errors = Path(folder) / "errors"
         text = errors.read_text()[-3000:] if errors.exists() else ""
         if done.returncode:
-            raise AssertionError(f"sipp {scenario} ended with {done.returncode}:\n{text}\n{done.stdout[-1500:]}\n{done.stderr[-500:]}")
+            raise AssertionError(f"sipp {scenario} ended with {done.returncode}:\n{text}\n{done.stdout[-1500:]}\n"
+                                 f"{done.stderr[-500:]}")
 
 
 @unittest.skipUnless(shutil.which("sipp"), "SIPp is not installed (package sip-tester)")

@@ -1,4 +1,4 @@
-"""The tools themselves: two of our phones with each other, directly and by way of a proxy, before anything is said about the engine."""
+"""The tools themselves: two of our phones with each other, directly and by way of a proxy, before the engine is judged."""
 import tempfile
 import time
 import unittest
@@ -31,7 +31,8 @@ class Tools(unittest.TestCase):
         audio.self_test()
 
     def test_messages_with_compact_names_folding_and_lists_are_read(self):
-        message = parse(b"INVITE sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP h;branch=1,\r\n SIP/2.0/UDP i;branch=2\r\nf: \"x, y\" <sip:u@h>;tag=t\r\n"
+        message = parse(b"INVITE sip:a@b SIP/2.0\r\nv: SIP/2.0/UDP h;branch=1,\r\n SIP/2.0/UDP i;branch=2\r\n"
+                        b"f: \"x, y\" <sip:u@h>;tag=t\r\n"
                         b"m: <sip:u@h;p=1>;q=1\r\nl: 2\r\n\r\nabcd")
         self.assertEqual(["SIP/2.0/UDP h;branch=1", "SIP/2.0/UDP i;branch=2"], message.all("Via"))
         self.assertEqual(("t", b"ab", "1"), (message.from_tag, message.body, message.branch))
@@ -233,7 +234,8 @@ class Tools(unittest.TestCase):
 
     def test_sdp_is_written_and_read_alike(self):
         sdp = Sdp.parse(make_sdp("127.0.0.1", 4000, ("PCMA", "PCMU:97"), 96, 30, "sendonly"))
-        self.assertEqual(([8, 97, 96], "sendonly", 30, 96, 8), (sdp.payloads, sdp.direction, sdp.ptime, sdp.event_pt, sdp.codec_pt))
+        self.assertEqual(([8, 97, 96], "sendonly", 30, 96, 8),
+                         (sdp.payloads, sdp.direction, sdp.ptime, sdp.event_pt, sdp.codec_pt))
         self.assertEqual("PCMU/8000", sdp.name_of(97))
 
 
