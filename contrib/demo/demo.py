@@ -4,18 +4,26 @@
 Nothing is taken from the engine but its packets: prompts are recognised in the sound that arrived (correlation with the prompt
 files), tones by their frequency and level. Ends with 0 if every step came true, else with 1.
 
-    demo.py --sip 127.0.0.1:5060 --passwords STATE/passwords --sounds /usr/share/strowger/sounds
+    demo.py --program build/release/strowger         starts an engine of its own with the example dialplan
+    demo.py --sip 127.0.0.1:5060 --passwords STATE/passwords --sounds /usr/share/strowger/sounds       uses a running one
 """
 from __future__ import annotations
 
 import argparse
+import contextlib
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "sip"))
+SOURCE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests" / "sip"))
 
-import audio  # noqa: E402
+try:
+    import audio  # noqa: E402
+except ImportError as missing:
+    sys.exit(f"demo.py: {missing}; install python3-numpy and run this by /usr/bin/python3")
 from call import Call  # noqa: E402
 from phone import Phone  # noqa: E402
 
@@ -55,6 +63,40 @@ def recognised(prompts: audio.Prompts, heard) -> list[audio.Match]:
         if match.score > 0.75 and match.part > 0.4 and not taken:
             found.append(match)
     return sorted(found, key=lambda match: match.offset)
+
+
+def prompt_folders(program: Path | None) -> list[Path]:
+    """Where prompts usually are: built ones first, then the source tree's and Debian's."""
+    places = ([program.resolve().parent / "sounds"] if program else []) + [
+        SOURCE / "sounds", Path("/usr/share/strowger/sounds"), Path("/usr/share/asterisk/sounds/en_US_f_Allison")]
+    return [place for place in places if place.is_dir() and next(place.rglob("*.wav"), None)]
+
+
+@contextlib.contextmanager
+def own_engine(options: argparse.Namespace):
+    """Runs `--program` on a free port with a state folder that is gone afterwards; fills in `sip` and `passwords`."""
+    from engine import free_port
+    with tempfile.TemporaryDirectory(prefix="strowger-demo-") as folder:
+        options.sip = f"127.0.0.1:{free_port()}"
+        command = [str(options.program), "run", "--state", folder, "--listen", options.sip]
+        with open(Path(folder) / "output", "wb") as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            options.passwords = options.passwords or Path(folder) / "passwords"
+            limit = time.monotonic() + options.wait
+            while not options.passwords.exists() and process.poll() is None and time.monotonic() < limit:
+                time.sleep(0.05)
+            if not options.passwords.exists():
+                text = (Path(folder) / "output").read_text(errors="replace")[-3000:]
+                raise SystemExit(f"demo.py: {' '.join(command)} made no {options.passwords}; it said:\n{text}")
+            yield
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
 
 class Demo:
@@ -223,6 +265,7 @@ class Demo:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--program", type=Path, help="start this engine for the demonstration, in place of --sip and --passwords")
     parser.add_argument("--sip", default="127.0.0.1:5060", help="where the engine listens (address:port)")
     parser.add_argument("--passwords", type=Path,
                         help="file with `user password` on each line: the engine's own is STATE/passwords")
@@ -238,10 +281,12 @@ def main() -> int:
     parser.add_argument("--wait", type=float, default=15, help="seconds to wait for the engine's first answer")
     parser.add_argument("--record", type=Path, help="keep what was heard (WAV) and the SIP messages in this folder")
     options = parser.parse_args()
-    demo = Demo(options)
-    print(f"Two phones, {options.caller} and {options.called}, call each other by way of {options.number} on {options.sip}:",
-          flush=True)
-    good = demo.run()
+    options.sounds = options.sounds or prompt_folders(options.program)
+    with own_engine(options) if options.program else contextlib.nullcontext():
+        demo = Demo(options)
+        print(f"Two phones, {options.caller} and {options.called}, call each other by way of {options.number} on {options.sip}:",
+              flush=True)
+        good = demo.run()
     print("\n" + demo.table())
     print("\nEvery step came true, measured by the packets that arrived." if good else "\nA step failed; see ✗ above.")
     return 0 if good else 1

@@ -494,7 +494,8 @@ class Call:
         self.remote_target = uri_of(message.get("Contact")) or self.remote_target
         if message.sdp:
             self.remote_sdp = message.sdp
-            self.phone.reply(message, 200, headers=contact, body=self._answer_sdp())
-            self._use(message.sdp)
+            answer = self._answer_sdp()
+            self._use(message.sdp)  # first: who has our answer may rely on it
+            self.phone.reply(message, 200, headers=contact, body=answer)
         else:
             self.phone.reply(message, 200, headers=contact, body=self._describe() if message.method == "INVITE" else "")

@@ -115,6 +115,7 @@ class Tools(unittest.TestCase):
         self.assertEqual("calling", out.state)  # no CANCEL before a provisional answer
         back.ring()
         self.assertEqual(487, out.wait_ended().status)
+        back.wait_ended()
         self.assertEqual("cancelled", back.ended_by)
         again = alice.call("bob")
         bob.wait_call().refuse(486)
