@@ -54,6 +54,7 @@ engine::~engine() {
         by_hand_->remove(*control_);
     }
     control_->stop();
+    expiry_.cancel();
     for (auto& w : workers_) w->stop();
     files_->stop();
     calls_.reset();
@@ -120,10 +121,16 @@ result<> engine::start() {
     m.keep_mapped = options_.keep_mapped;
     modules_ = std::make_unique<module_loader>(*this, m);
 
+    control_->post([this] { expire_registrations(); });
     // A broken dialplan must not keep the engine, and with it emergency calls, from starting.
     if (auto loaded = dialplan_->load(); !loaded)
         log::error("dialplan", "{}; calls are refused until `dialplan reload` succeeds, emergency calls go through", loaded.error().text);
     return {};
+}
+
+void engine::expire_registrations() {
+    for (const auto& gone : locations_->expire(time_.now())) log::info("location", "the registration of {} at {} has ended", gone.user, gone.address);
+    expiry_ = control_->after(30s, [this] { expire_registrations(); });
 }
 
 result<> engine::load_modules() {

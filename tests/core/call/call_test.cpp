@@ -77,7 +77,7 @@ TEST_CASE("two phones talk until one of them hangs up, and the ledger has it") {
     o.pass(1s);
     REQUIRE(o.alice().now() == phone_state::ringing_there);
     REQUIRE(o.bob().now() == phone_state::ringing_here);
-    REQUIRE(o.bob().display() == "alice");
+    REQUIRE(o.bob().display() == "200");
     o.bob().answer();
     o.pass(2s);
     REQUIRE(o.alice().now() == phone_state::talking);
@@ -242,7 +242,7 @@ TEST_CASE("an emergency call passes limits, drain and a broken dialplan, and som
         INFO(number);
         REQUIRE(police.now() == phone_state::ringing_here);
         REQUIRE(o.carol().now() == phone_state::ringing_here);
-        REQUIRE(o.carol().display() == "alice");
+        REQUIRE(o.carol().display() == "200");
         police.answer();
         o.carol().answer();
         o.pass(1s);
