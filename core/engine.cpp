@@ -17,6 +17,12 @@ std::string join_errors(const std::vector<error>& all) {
     return out;
 }
 
+/// The folder of the program that runs, for what was built beside it.
+std::filesystem::path beside_program(const char* name) {
+    std::error_code failed;
+    return std::filesystem::read_symlink("/proc/self/exe", failed).parent_path() / name;
+}
+
 } // namespace
 
 engine::engine(options o, const strowger::clock& time, virtual_time* by_hand)
@@ -48,6 +54,7 @@ engine::~engine() {
         by_hand_->remove(*control_);
     }
     control_->stop();
+    expiry_.cancel();
     for (auto& w : workers_) w->stop();
     files_->stop();
     calls_.reset();
@@ -109,15 +116,21 @@ result<> engine::start() {
     dialplan_ = std::make_unique<dialplan_runtime>(*this, d);
     calls_ = std::make_unique<strowger::calls>(*this);
     module_loader::options m;
-    m.directory = s.engine.module_directory;
+    m.directory = s.engine.module_directory.empty() ? beside_program("modules") : s.engine.module_directory;
     m.run_directory = s.engine.state_directory / "modules";
     m.keep_mapped = options_.keep_mapped;
     modules_ = std::make_unique<module_loader>(*this, m);
 
+    control_->post([this] { expire_registrations(); });
     // A broken dialplan must not keep the engine, and with it emergency calls, from starting.
     if (auto loaded = dialplan_->load(); !loaded)
         log::error("dialplan", "{}; calls are refused until `dialplan reload` succeeds, emergency calls go through", loaded.error().text);
     return {};
+}
+
+void engine::expire_registrations() {
+    for (const auto& gone : locations_->expire(time_.now())) log::info("location", "the registration of {} at {} has ended", gone.user, gone.address);
+    expiry_ = control_->after(30s, [this] { expire_registrations(); });
 }
 
 result<> engine::load_modules() {
@@ -132,6 +145,7 @@ result<> engine::load_prompts() {
     const auto& s = options_.settings.sounds;
     media::prompt_sources sources;
     sources.directories = s.directories;
+    sources.directories.push_back(beside_program("sounds"));
     sources.cache = options_.settings.engine.state_directory / "prompts";
     for (const auto& directory : s.directories) {
         if (!std::filesystem::is_directory(directory / "catalogue")) continue;

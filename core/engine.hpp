@@ -79,6 +79,7 @@ public:
 
 private:
     result<> load_prompts();
+    void expire_registrations();
 
     options options_;
     const strowger::clock& time_;
@@ -96,6 +97,7 @@ private:
     std::unique_ptr<dialplan_runtime> dialplan_;
     std::unique_ptr<strowger::calls> calls_;
     std::unique_ptr<module_loader> modules_;
+    timer expiry_;
 };
 
 } // namespace strowger

@@ -19,7 +19,11 @@ const char* call_redirected::what() const noexcept { return "the call goes on el
 
 call::call(engine& core, worker& home, std::string id, incoming_call facts)
     : core_(core), home_(home), id_(std::move(id)), facts_(std::move(facts)), extension_(facts_.to_number), started_(core.time().wall()),
-      began_(core.time().now()), ledger_(std::make_unique<ledger_draft>(id_)), flow_(home), end_flow_(home) {}
+      began_(core.time().now()), ledger_(std::make_unique<ledger_draft>(id_)), flow_(home), end_flow_(home) {
+    const auto& s = core.settings();
+    const auto user = s.users.find(facts_.user);
+    language = user != s.users.end() && !user->second.language.empty() ? user->second.language : s.sounds.language;
+}
 
 call::~call() = default;
 

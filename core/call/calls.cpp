@@ -32,6 +32,17 @@ call_line line_of(const call& c) {
     return l;
 }
 
+/// What the configuration knows of a user stands above what his phone says of him.
+void complete(incoming_call& what, const config::settings& s) {
+    const auto it = s.users.find(what.user);
+    if (it == s.users.end()) return;
+    const auto& user = it->second;
+    if (what.context.empty()) what.context = user.context;
+    if (!user.caller_id.empty()) what.from.number = user.caller_id;
+    else if (!user.extension.empty()) what.from.number = user.extension;
+    if (!user.display_name.empty()) what.from.name = user.display_name;
+}
+
 value::table ledger_head(const call& c, wall_time ended) {
     const auto text = [](wall_time t) {
         const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count() % 1000;
@@ -94,6 +105,7 @@ tl::expected<std::shared_ptr<leg_mailbox>, refusal> calls::incoming(incoming_cal
     const bool help = !core_.emergency().classify(what.to_number).empty();
     if (auto refused = would_refuse(what.to_number)) return tl::unexpected(std::move(*refused));
     if (over_rate() && !help) return tl::unexpected(refusal{hangup_cause::congestion, 2, "limits.calls_per_second is reached"});
+    complete(what, core_.settings());
     const auto index = pick();
     auto& home = shards_[index]->home;
     auto events = std::make_shared<leg_mailbox>(home);

@@ -6,7 +6,7 @@
 #include "core/channel/channel.hpp"
 #include "core/channel/mailbox.hpp"
 #include "core/media/stream.hpp"
-#include "core/sdp/audio.hpp"
+#include "core/sdp/session.hpp"
 #include <deque>
 #include <functional>
 #include <memory>

@@ -5,6 +5,7 @@
 #include "core/dialplan/pattern.hpp"
 #include "core/engine.hpp"
 #include <algorithm>
+#include <stdexcept>
 
 namespace strowger {
 namespace {
@@ -182,9 +183,9 @@ task<gather_result> call::gather(gather_options o) {
 
 task<menu_choice> call::menu(menu_options o) {
     co_await answer();
-    dialplan::pattern_set extensions;
+    dialplan::extension_table extensions;
     for (const auto& pattern : o.extensions)
-        if (auto added = extensions.add(pattern); !added) throw std::runtime_error(added.error().text);
+        if (auto added = extensions.add(pattern, 0); !added) throw std::runtime_error(added.error().text);
 
     menu_choice out;
     for (int attempt = 1; attempt <= o.tries; ++attempt) {
@@ -193,8 +194,8 @@ task<menu_choice> call::menu(menu_options o) {
         std::string digits;
         for (;;) {
             const bool is_key = std::find(o.keys.begin(), o.keys.end(), digits) != o.keys.end();
-            const bool is_extension = !digits.empty() && extensions.matches(digits);
-            const bool may_go_on = digits.empty() || extensions.could_continue(digits) ||
+            const bool is_extension = !digits.empty() && extensions.match(digits).has_value();
+            const bool may_go_on = digits.empty() || extensions.could_match_more(digits) ||
                                    std::any_of(o.keys.begin(), o.keys.end(),
                                                [&](const std::string& k) { return k.size() > digits.size() && k.starts_with(digits); });
             std::optional<char> key;

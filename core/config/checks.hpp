@@ -15,7 +15,7 @@ std::string check_number(const std::string& text);
 std::string check_target(const std::string& text);
 /// An extension or a target.
 std::string check_extension_or_target(const std::string& text);
-/// A lower-case letter, then lower-case letters, digits and '_': contexts, modules, music.
+/// A lower-case letter, then lower-case letters, digits and '_': contexts, modules.
 std::string check_identifier(const std::string& text);
 /// A language tag (RFC 5646) such as "en" or "de-AT".
 std::string check_language(const std::string& text);

@@ -97,7 +97,7 @@ private:
     void read_sounds(reader& r) {
         r.paths("directories", out.sounds.directories, folder_);
         r.text("language", out.sounds.language, check_language);
-        r.text("music", out.sounds.music, check_identifier);
+        r.path("music", out.sounds.music, folder_);
     }
 
     void read_limits(reader& r) {

@@ -48,8 +48,8 @@ struct sounds_settings {
     /// Searched in this order.
     std::vector<std::filesystem::path> directories = {"/usr/share/strowger/sounds"};
     std::string language = "en";
-    /// Name of the music for callers on hold; empty: the engine's own.
-    std::string music;
+    /// An audio file for callers on hold, or a folder with some; empty: a soft beep now and then.
+    std::filesystem::path music;
 };
 
 /// `[limits]`

@@ -38,6 +38,7 @@ const char* advice(int code) {
     case MDB_VERSION_MISMATCH:
         return "the file is damaged or was not made by this engine; bring back a backup, or move it away to begin anew";
     case MDB_PANIC: return "an earlier write failed half-way; start the engine again";
+    case MDB_BAD_DBI: return "a table was used that could not be opened; the log says why";
     case MDB_DBS_FULL: return "too many tables; load fewer modules";
     default: return "see the kernel's log";
     }

@@ -114,7 +114,7 @@ result<> lmdb_store::migrate() {
                     directory_.string());
     const auto newest = options_.migrations.size();
     if (version > newest)
-        return fail("{}: made by a newer Strowger (schema {}; this program knows {}); use that program, or bring back an older backup",
+        return fail("{}: made by a newer Strowger (schema {}; this program knows {}); use that program or an older backup",
                     directory_.string(), version, newest);
     while (version < newest)
         if (const auto migrated = migrate_to(++version); !migrated) return fail(migrated);

@@ -52,7 +52,8 @@ private:
     void reopen();
     /// Runs `body` in a read transaction. Throws unreadable.
     template <class F> auto read(F&& body) const;
-    MDB_dbi number_of(table t) const { return numbers_.at(t.index_); }
+    /// Throws lmdb_failure for a table that was never opened.
+    MDB_dbi number_of(table t) const { return t.index_ < numbers_.size() ? numbers_[t.index_] : throw lmdb_failure{MDB_BAD_DBI}; }
 
     const std::filesystem::path directory_;
     worker& writer_;

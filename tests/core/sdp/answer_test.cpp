@@ -55,6 +55,7 @@ TEST_CASE("addresses that we cannot or must not send to are refused with the rea
     CHECK(refused_with(phone(audio, 1, "IP4 239.1.2.3")).first == 488);
     CHECK(refused_with(phone(audio, 1, "IP4 255.255.255.255")).first == 488);
     CHECK(refused_with(phone(audio, 1, "IP6 ff02::1")).first == 488);
+    CHECK_THAT(refused_with(phone(audio, 1, "IP6 ::ffff:224.0.0.1")).second, Contains("has to come as IP4"));
     CHECK_THAT(refused_with(phone(audio, 1, "IP6 2001:db8::9")).second, Contains("not the same family"));
     const auto nowhere = parse("v=0\no=- 1 1 IN IP4 192.0.2.9\n" + audio);
     REQUIRE(nowhere);
@@ -151,6 +152,7 @@ TEST_CASE("RTCP goes where the peer says") {
     CHECK(rtcp("a=rtcp:6000\n") == "192.0.2.9 6000 own");
     CHECK(rtcp("a=rtcp:6000 IN IP4 192.0.2.10\n") == "192.0.2.10 6000 own");
     CHECK(rtcp("a=rtcp:6000 IN IP4 evil.example.com\n") == "192.0.2.9 5001 own");
+    CHECK(rtcp("a=rtcp:6000 IN IP4 0.0.0.0\n") == "192.0.2.9 5001 own");
     CHECK(rtcp("a=rtcp:6000\na=rtcp-mux\n") == "192.0.2.9 5000 mux");
     auto caps = our_side();
     caps.accepts_rtcp_mux = false;

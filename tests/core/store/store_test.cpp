@@ -92,6 +92,18 @@ TEST_CASE("table names that could collide are refused", "[store]") {
         CHECK_THAT(f.kept->open_table(name).error().text, Contains("no table name"));
 }
 
+TEST_CASE("a table that was never opened fails its own users only", "[store]") {
+    fixture f;
+    std::string bad;
+    bool good = false;
+    f.kept->write(batch().put(store::table(), "a", "1"), [&](result<> r) { bad = why(r); });
+    f.kept->write(batch().put(f.calls, "b", "2"), [&](result<> r) { good = r.has_value(); });
+    f.settle();
+    CHECK_THAT(bad, Contains("could not be opened"));
+    CHECK(good);
+    CHECK_THROWS_AS(f.kept->get(store::table(), "a"), store::store::unreadable);
+}
+
 TEST_CASE("a second engine on the same directory is refused and told who is there", "[store]") {
     fixture f;
     const auto second = store::store::open(f.home.path, f.writer);
