@@ -7,7 +7,7 @@ context "internal" {
   ["100"] = function(call)
     call:run("auto_attendant", {
       greeting = "welcome",
-      keys = {["1"] = "ext/200", ["2"] = "ext/201"},
+      keys = {["1"] = "ext/201", ["2"] = "ext/200"},
       extensions = "_2XX",
       operator = "ext/200",
     })
