@@ -8,7 +8,7 @@ namespace {
 
 const char state_key = 0;
 
-void too_long(lua_State* L) { luaL_error(L, "loading computes too long"); }
+void too_long(lua_State* L) { raise_text(L, "loading computes too long"); }
 
 int load_all(lua_State* L) {
     lua_settop(L, 0);

@@ -73,10 +73,11 @@ TEST_CASE("the most specific pattern wins, whatever the order in which they were
     }
 }
 TEST_CASE("a branch that leads nowhere does not hide a less specific match") {
-    const auto t = table_of({"_[12]34", "_XX5", "_1."});
+    const auto t = table_of({"_[12]34", "_[12]3X6", "_XX5", "_X!"});
     CHECK(winner(t, "134") == "_[12]34");
-    CHECK(winner(t, "135") == "_1.");
-    CHECK(winner(t, "235") == "_XX5");
+    CHECK(winner(t, "1346") == "_[12]3X6");
+    CHECK(winner(t, "135") == "_XX5");
+    CHECK(winner(t, "136") == "_X!");
 }
 TEST_CASE("dialling goes on as long as a longer number could match") {
     const auto t = table_of({"200", "2001", "_3XX", "_9.", "s"});

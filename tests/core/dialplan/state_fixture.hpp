@@ -54,8 +54,8 @@ inline std::string load_error(std::map<std::string, std::string> files) {
 inline std::string load_error(const std::string& main) { return load_error(std::map<std::string, std::string>{{"main.lua", main}}); }
 
 /// What a body returns, or its error.
-inline std::string run(const std::string& body) {
-    loaded l("context 'test' { x = function() " + body + " end }");
+inline std::string run(const std::string& body, limits within = small_limits()) {
+    loaded l("context 'test' { x = function() " + body + " end }", within);
     const auto failed = l.call_of("x");
     return failed.empty() ? l.text : failed;
 }
