@@ -31,7 +31,8 @@ class wheel {
 public:
     static constexpr auto slot_length = std::chrono::milliseconds{2};
 
-    explicit wheel(worker& home) noexcept : home_(home), start_(home.now()) {}
+    /// Does not touch `home` yet.
+    wheel(worker& home, const clock& time) noexcept : home_(home), start_(time.now()) {}
     wheel(const wheel&) = delete;
     wheel& operator=(const wheel&) = delete;
 
