@@ -13,7 +13,7 @@
 #include "core/control/command.hpp"
 #include "core/dialplan/runtime.hpp"
 #include "core/location/location_table.hpp"
-#include "core/media/prompt.hpp"
+#include "core/media/prompt_library.hpp"
 #include "core/media/service.hpp"
 #include "core/modules/loader.hpp"
 #include "core/modules/registry.hpp"
@@ -36,8 +36,10 @@ public:
     engine(options o, const strowger::clock& time, virtual_time* by_hand = nullptr);
     ~engine();
 
-    /// Opens the store, loads prompts, dialplan and modules. On an error the engine can only be destroyed.
+    /// Opens the store, loads prompts and dialplan, starts the threads. On an error the engine can only be destroyed.
     result<> start();
+    /// Loads the modules that the configuration names. The error names all that failed; the others run.
+    result<> load_modules();
     /// Takes no new calls, waits for the others up to `limit`, ends the rest, unloads the modules.
     task<void> stop(duration limit);
 
@@ -66,11 +68,19 @@ public:
     dialplan_runtime& dialplan() noexcept { return *dialplan_; }
     const config::secrets& secrets() const noexcept { return *secrets_; }
     const emergency_numbers& emergency() const noexcept { return emergency_; }
+    /// The control thread's socket for consoles and tests.
+    std::filesystem::path state_directory() const { return options_.settings.engine.state_directory; }
+
+    /// What callers on hold hear: the music of that name, prepared at the start; a quiet tone without one.
+    std::vector<media::play_item> music(const std::string& name) const;
 
     /// The devices that a target stands for, now: "user/anna", "ext/200", "loop/bob", "sip/…".
     result<std::vector<endpoint>> resolve(const std::string& target);
 
 private:
+    result<> load_prompts();
+    void expire_registrations();
+
     options options_;
     const strowger::clock& time_;
     virtual_time* by_hand_;
@@ -82,10 +92,12 @@ private:
     std::unique_ptr<config::secrets> secrets_;
     std::unique_ptr<location_table> locations_;
     std::unique_ptr<media::prompt_library> prompts_;
+    std::vector<media::play_item> music_;
     std::unique_ptr<strowger::ledger> ledger_;
     std::unique_ptr<dialplan_runtime> dialplan_;
     std::unique_ptr<strowger::calls> calls_;
     std::unique_ptr<module_loader> modules_;
+    timer expiry_;
 };
 
 } // namespace strowger

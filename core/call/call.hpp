@@ -4,6 +4,7 @@
 #include "core/base/lease.hpp"
 #include "core/base/log.hpp"
 #include "core/call/options.hpp"
+#include "core/media/stream.hpp"
 #include <exception>
 #include <functional>
 #include <list>
@@ -114,6 +115,7 @@ public:
     /// Ends the call from outside its flows; the first cause wins. `by`: "caller", "callee", "operator", "limit", "script".
     void end(hangup_cause cause, std::string by) noexcept;
     std::optional<hangup_cause> cause() const noexcept { return cause_; }
+    const std::string& ended_by() const noexcept { return ended_by_; }
     /// The caller's leg ended, was transferred or has something else to say; see leg.hpp.
     signal& changed() noexcept { return changed_; }
     ledger_draft& ledger() noexcept { return *ledger_; }
@@ -130,8 +132,14 @@ private:
     /// Takes the leg and begins: `story` is the whole of the call. `finished` runs when nothing of it is left.
     void begin(std::unique_ptr<leg> caller, lease story_lease, std::function<task<void>(call&)> story, job finished);
     task<void> live(std::function<task<void>(call&)> story);
+    void story_ended();
     task<void> run_end_handlers();
-    std::vector<struct resolved_item> resolve(const prompt_list& what);
+    void caller_changed(leg& l);
+    /// Finds what is to be played, imported off this worker where it is new.
+    task<std::vector<media::play_item>> resolve(prompt_list what);
+    task<std::string> collect(const gather_options& o);
+    void throw_if_ended() const;
+    friend class dialling;
 
     engine& core_;
     worker& home_;
@@ -147,10 +155,11 @@ private:
     std::unique_ptr<ledger_draft> ledger_;
     std::vector<std::function<task<void>(call&, end_info)>> end_handlers_;
     std::unique_ptr<leg> caller_;
-    lease story_lease_; // outlives the frames of the flow below
+    lease story_lease_; // outlives the frames of the flows below
     job finished_;
     timer max_length_;
     flow flow_;
+    flow end_flow_;
 };
 
 } // namespace strowger

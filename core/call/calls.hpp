@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,11 @@ public:
     /// Any thread. Chooses a worker; emergency calls are never refused. `driver` holds the driver's module.
     tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line, lease driver);
     std::optional<refusal> would_refuse(std::string_view to_number) const;
-    /// Gives a leg to a new call that runs `extension`: a blind transfer. The leg must have departed to `home`. Any thread.
-    void adopt(std::unique_ptr<leg> given, incoming_call facts, std::string extension, std::string context, std::string parent_call,
-               worker& home);
+    /// Gives a leg to a new call of its own, which runs extension `facts.to_number`: a blind transfer. The leg moves to whichever
+    /// worker has room. Returns the new call's id. On the leg's worker.
+    /// With a story of its own it runs that instead of an extension.
+    std::string adopt(std::unique_ptr<leg> given, incoming_call facts, const std::string& parent_call,
+                      std::function<task<void>(call&)> story = {});
 
     /// Calls are found on their workers: these ask there and come back.
     task<std::vector<call_line>> list();
@@ -52,15 +55,23 @@ public:
 
 private:
     struct shard; ///< the calls of one worker, touched only there
-    void start(std::size_t index, incoming_call what, std::unique_ptr<channel> line, lease driver, std::shared_ptr<leg_mailbox> events);
-    void run(std::size_t index, std::shared_ptr<call> c, std::unique_ptr<leg> caller);
-    std::size_t pick();
+    std::size_t pick() noexcept;
+    bool over_rate();
+    struct notice; ///< somebody who is being told of an emergency call
+    void run(std::size_t index, std::shared_ptr<call> c, std::unique_ptr<leg> caller, std::function<task<void>(call&)> story);
+    task<void> emergency_story(call& c, std::string number);
+    void notify_emergency(call& c, const std::string& number);
+    void notice_changed(std::size_t index, std::uint64_t id);
+    void finish(std::size_t index, call& c);
 
     engine& core_;
     std::vector<std::unique_ptr<shard>> shards_;
     std::atomic<std::size_t> next_{0}, count_{0};
     std::atomic<std::uint64_t> total_{0};
     std::atomic<bool> draining_{false};
+    std::mutex rate_mutex_;
+    instant rate_second_{};
+    unsigned rate_count_ = 0;
 };
 
 } // namespace strowger

@@ -3,6 +3,7 @@
 #include "core/base/clock.hpp"
 #include "core/base/value.hpp"
 #include "core/call/hangup_cause.hpp"
+#include "core/store/store.hpp"
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -47,7 +48,7 @@ private:
 /// Keeps the records of ended calls: the newest in memory, all in the store.
 class ledger {
 public:
-    explicit ledger(engine& core) : core_(core) {}
+    explicit ledger(engine& core);
     /// Any thread. Nothing waits for the disk; a record that cannot be stored is logged whole.
     void add(value record);
     /// The newest first. Any thread.
@@ -56,9 +57,9 @@ public:
 
 private:
     engine& core_;
+    store::table table_;
     mutable std::mutex mutex_;
     std::deque<value> recent_;
-    std::uint64_t count_ = 0;
 };
 
 } // namespace strowger

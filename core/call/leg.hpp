@@ -6,8 +6,9 @@
 #include "core/channel/channel.hpp"
 #include "core/channel/mailbox.hpp"
 #include "core/media/stream.hpp"
-#include "core/sdp/audio.hpp"
+#include "core/sdp/session.hpp"
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,8 +29,9 @@ public:
     static std::unique_ptr<leg> incoming(engine& core, worker& home, media::media_thread& audio, const incoming_call& what,
                                          std::unique_ptr<channel> line, lease driver, std::shared_ptr<leg_mailbox> events,
                                          std::string call_id);
-    /// Starts to ring an endpoint.
-    static result<std::unique_ptr<leg>> originate(engine& core, worker& home, media::media_thread& audio, outgoing_call what);
+    /// Starts to ring an endpoint. `preferred_codec` ("PCMA") is offered first, so that a bridge need not transcode.
+    static result<std::unique_ptr<leg>> originate(engine& core, worker& home, media::media_thread& audio, outgoing_call what,
+                                                  const std::string& preferred_codec = {});
     ~leg();
 
     const std::string& id() const noexcept { return id_; }
@@ -46,10 +48,14 @@ public:
     const party& who() const noexcept { return who_; }
     media::stream* audio() noexcept { return stream_.get(); }
     const std::optional<media_figures>& figures() const noexcept { return figures_; }
+    /// The codec that was agreed on, or empty.
+    const std::string& codec() const noexcept { return codec_; }
     const std::string& channel_state() const noexcept { return channel_state_; }
 
-    /// Notified after every event that changes something here.
+    /// Notified after every event.
     signal& changed() noexcept { return changed_; }
+    /// Called after every event, before changed(): whoever owns the leg looks after it.
+    std::function<void(leg&)> watcher;
     /// Keys that were pressed and not read yet.
     std::deque<char> digits;
     /// Set when the peer asks for a transfer; whoever owns the leg takes it and answers by transfer_result().
@@ -63,11 +69,15 @@ public:
     result<> answer();
     void transfer_result(std::uint64_t id, std::optional<hangup_cause> failed);
     void identity(party who);
+    /// Plays to this leg's peer; `played` becomes the id that this returns when it has ended by itself. 0: there is no audio.
+    std::uint64_t play(std::vector<media::play_item> items, int times = 1);
+    void stop_playing();
     void hang_up(hangup_cause why) noexcept;
     std::uint64_t next_id() noexcept { return ++ids_; }
     void request_figures();
 
     worker& home() const noexcept { return *home_; }
+    media::media_thread& audio_home() const noexcept { return *audio_home_; }
     /// Leaves this worker: nothing of it may be used here any more. Call arrive() on the other one.
     void depart(worker& to, media::media_thread& audio) noexcept;
     /// Begins to receive on the worker it was moved to.
@@ -86,6 +96,7 @@ private:
     void handle(event::offered&);
     void handle(event::offer_result&);
     void handle(event::transfer_requested&);
+    void handle(event::held&);
     void handle(event::identity&);
     void handle(event::state&);
     void handle(event::ended&);
@@ -98,9 +109,11 @@ private:
 
     sdp::audio_capabilities capabilities() const;
     result<> open_audio(const media_description& with);
-    /// Answers the peer's pending offer; the description to send, or the reason why there is nothing usable.
+    /// Our side for the peer's first offer, made once: the answer to it, or an offer when it made none.
+    result<media_description> first_description();
     result<media_description> answer_offer(const media_description& offer);
-    void agreed(const sdp::agreed_audio& a, const media_description& with);
+    result<> take_answer(const media_description& answer);
+    void configure(const sdp::agreed_audio& a, const media_description& with);
     void finish(hangup_cause why);
 
     engine& core_;
@@ -114,6 +127,7 @@ private:
     std::optional<hangup_cause> cause_;
     bool held_ = false, early_media_ = false;
     party who_;
+    std::string codec_, preferred_codec_;
     std::string channel_state_;
     wall_time made_at_;
     std::optional<wall_time> ringing_at_, answered_at_;

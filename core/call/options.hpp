@@ -1,6 +1,7 @@
 // What the operations of a call take and give. Option types have constructors on purpose: GCC 12 destroys aggregates inside
 // a co_await expression twice.
 #pragma once
+#include "core/async/task.hpp"
 #include "core/base/clock.hpp"
 #include "core/base/value.hpp"
 #include "core/channel/channel.hpp"
@@ -14,6 +15,8 @@
 #include <vector>
 
 namespace strowger {
+
+class call;
 
 /// One thing to play: a catalogue key, a text to be spoken, a tone, a silence, or one of several by language.
 class prompt_ref {
@@ -120,7 +123,7 @@ public:
     prompt_list announce;                      ///< played to the one who answers before he is connected
     std::string allow_transfer = "both";       ///< who may transfer by his phone: "none", "callee", "both"
     /// Key sequences during the talk, from the caller's side; the handler runs while both stay connected.
-    std::map<std::string, std::function<void()>> keys;
+    std::map<std::string, std::function<task<void>(call&)>> keys;
 };
 static_assert(!std::is_aggregate_v<dial_options> && !std::is_aggregate_v<gather_options> && !std::is_aggregate_v<menu_options> &&
               !std::is_aggregate_v<play_options>);

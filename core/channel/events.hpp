@@ -56,6 +56,7 @@ struct offered { std::uint64_t id; media_description media; };
 /// How the peer took our offer, or the answer in its ACK to an offer that we made because it asked for one.
 struct offer_result { std::uint64_t id; result<media_description> media; };
 struct transfer_requested { std::uint64_t id; std::string target; }; ///< blind transfer (REFER); `target` as in "200" or a URI
+struct held { bool by_peer; };                         ///< of drivers without SDP: the peer put us on hold or came back
 struct identity { party who; };                        ///< the peer is someone else now
 /// The channel's own state as a plain text that its driver can rebuild it from. The core keeps the newest.
 struct state { std::string text; };
@@ -75,7 +76,7 @@ struct figures { media_figures now; };
 } // namespace event
 
 using leg_event = std::variant<event::ringing, event::progress, event::answered, event::offered, event::offer_result,
-                               event::transfer_requested, event::identity, event::state, event::ended, event::digit, event::play_ended,
+                               event::transfer_requested, event::held, event::identity, event::state, event::ended, event::digit, event::play_ended,
                                event::digits_sent, event::first_packet, event::media_silent, event::figures>;
 
 } // namespace strowger

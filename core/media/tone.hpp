@@ -33,7 +33,8 @@ struct tone_spec {
 /// gets the tones that ITU-T E.180 recommends. An unknown name is an error that lists the names.
 result<tone_spec> find_tone(std::string_view name, std::string_view country = "us");
 
-/// One DTMF digit (0-9 * # A-D, in either case) and the pause after it, at the levels of ITU-T Q.24 networks: -9 and -7 dBm0.
+/// One DTMF digit (0-9 * # A-D, in either case) and the pause after it: -9 dBm0 for the row and -7 for the column, ETSI ES 201
+/// 235-2's -11 and -9 dBV over 600 ohms.
 result<tone_spec> dtmf_tone(char digit, std::chrono::milliseconds on = std::chrono::milliseconds{100},
                             std::chrono::milliseconds off = std::chrono::milliseconds{100});
 

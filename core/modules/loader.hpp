@@ -13,6 +13,7 @@
 namespace strowger {
 
 class engine;
+struct module_host;
 
 /// One use of a module: who and since when.
 struct lease_line {
@@ -22,7 +23,7 @@ struct lease_line {
 
 /// A generation of a module as `module list` shows it.
 struct module_line {
-    std::string name, version, summary, maturity, state; ///< state: running, draining, stopped
+    std::string name, version, summary, maturity, state; ///< state: running, draining, stopped, kept mapped
     unsigned generation = 0;
     std::filesystem::path file;  ///< where it was loaded from
     std::size_t leases = 0;
@@ -39,6 +40,8 @@ public:
         bool keep_mapped = false;             ///< never unmap, so that leak reports can name module lines
     };
     module_loader(engine& core, options o);
+    /// For an engine of another make, or none: see host.hpp.
+    module_loader(module_host host, options o);
     /// All modules must have been unloaded.
     ~module_loader();
 
@@ -52,8 +55,8 @@ public:
     /// Withdraws it and begins to drain. Returns who uses it now; it goes when they have.
     result<std::vector<lease_line>> unload(const std::string& name, unload_options o);
     /// Loads the file anew beside the running generation, which then drains; an exclusive module drains first. On failure the
-    /// running generation stays.
-    task<result<>> reload(std::string name);
+    /// running generation stays. Ends the users' calls of the old one after `hang_up_after`.
+    task<result<>> reload(std::string name, std::optional<duration> hang_up_after = std::nullopt);
     /// Waits until no generation of it is left; false at the deadline.
     task<bool> wait_gone(std::string name, duration at_most);
     /// Unloads all, users first, ending calls after `limit`.
@@ -67,7 +70,7 @@ public:
 
 private:
     struct impl;
-    std::unique_ptr<impl> impl_;
+    std::shared_ptr<impl> impl_;
 };
 
 } // namespace strowger

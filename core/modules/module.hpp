@@ -1,5 +1,6 @@
 // What a module is: a shared object with one exported symbol, a descriptor. See contrib/docs/decisions/0006.
 #pragma once
+#include "core/base/lease.hpp"
 #include "core/base/log.hpp"
 #include "core/base/result.hpp"
 #include "core/base/value.hpp"
@@ -8,6 +9,7 @@
 #include "core/channel/phone.hpp"
 #include "core/control/command.hpp"
 #include "strowger_abi.hpp"
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,15 +22,24 @@ namespace strowger {
 
 class module_context;
 class engine;
+struct module_host;
+
+class generation;
 
 enum class maturity { stable, preview, experimental };
+
+/// A module's table of strowger.toml, and where each setting stands.
+struct module_settings {
+    value table = value::table();
+    std::function<std::string(std::string_view setting)> where;
+};
 
 /// A loaded module's object. Whatever it registered through its context leaves by itself.
 class module {
 public:
     virtual ~module();
-    /// Called on the control thread when nobody uses the module any more, before it is destroyed: end what runs by itself
-    /// (un-register, join own threads). May take a while; others are not held up by it.
+    /// Called when nobody uses the module any more, before it is destroyed: end what runs by itself (un-register, join own
+    /// threads). It may block for a while, and so runs on the thread for files; the destructor follows on the control thread.
     virtual void stop() {}
     /// New settings for the module's table of strowger.toml. Parse all, validate, then swap; a bad table leaves the old one.
     virtual result<> configure(const value& settings);
@@ -62,7 +73,7 @@ public:
     void add_command(command c);
 
     /// The module's table of strowger.toml, with defaults left out.
-    const value& settings() const noexcept { return settings_; }
+    const value& settings() const noexcept { return settings_.table; }
     /// "strowger.toml:12:5" of a setting, for error messages: `where("listen")`.
     std::string where(std::string_view setting) const;
 
@@ -74,20 +85,22 @@ public:
     /// A thread of the module's own. It must end when stop() asks it to; the engine waits for it and holds the code until then.
     [[nodiscard]] std::thread start_thread(std::string name, std::function<void()> body);
 
-    engine& core() noexcept { return core_; }
+    engine& core() noexcept;
 
     // For the loader.
-    module_context(engine& core, std::shared_ptr<leasable> self, value settings, std::string settings_place);
+    /// `predecessor` is the generation whose names this one takes over, or null.
+    module_context(module_host& host, std::shared_ptr<generation> self, const leasable* predecessor);
     ~module_context();
+    /// Offers what was registered since the constructor began: until then nobody finds a module that is half made.
+    void publish();
     /// Takes back everything that was registered: nobody new will find the module.
     void withdraw() noexcept;
 
 private:
     struct registrations;
-    engine& core_;
-    std::shared_ptr<leasable> self_;
-    value settings_;
-    std::string settings_place_;
+    module_host& host_;
+    std::shared_ptr<generation> self_;
+    module_settings settings_;
     std::unique_ptr<registrations> registrations_;
 };
 

@@ -24,6 +24,19 @@ public:
         const std::lock_guard lock(mutex_);
         return entries_.emplace(name, entry{std::move(owner), std::move(what)}).second;
     }
+    /// Whether `predecessor` alone, if anybody, offers the name.
+    bool is_free(std::string_view name, const leasable* predecessor) const {
+        const std::lock_guard lock(mutex_);
+        const auto it = entries_.find(name);
+        return it == entries_.end() || (predecessor != nullptr && it->second.owner.get() == predecessor);
+    }
+    /// Offers it in the place of whoever did: a new generation takes the name over without a gap.
+    void replace(const std::string& name, T what, std::shared_ptr<leasable> owner) {
+        entry next{std::move(owner), std::move(what)}; // what it replaces is destroyed outside the lock
+        const std::lock_guard lock(mutex_);
+        const auto [it, fresh] = entries_.try_emplace(name);
+        std::swap(it->second, next);
+    }
     /// Takes back what that owner offers under the name.
     void remove(const std::string& name, const leasable* owner) {
         std::optional<entry> gone; // destroyed outside the lock

@@ -25,7 +25,7 @@ void set_rtcp(agreed_audio& audio, const media& ours, const media& theirs, const
     if (!said) return;
     if (said->address) {
         const auto elsewhere = check_address(*said->address);
-        if (!elsewhere || elsewhere->is_ip6 != rtp.is_ip6) return;
+        if (!elsewhere || elsewhere->unspecified || elsewhere->is_ip6 != rtp.is_ip6) return;
         audio.remote_rtcp_address = elsewhere->text;
     }
     audio.remote_rtcp_port = said->port;
@@ -65,6 +65,8 @@ negotiated<checked_address> check_address(const net_address& address) {
             "address {} in the SDP is not a numeric unicast address; names are not resolved here: let the peer send its IP",
             text);
     if (is_six != ip6) return refuse(problem::malformed, "address {} in the SDP is not of its family {}", text, address.family);
+    if (is_six && IN6_IS_ADDR_V4MAPPED(&six))
+        return refuse(problem::no_usable_audio, "address {} in the SDP hides an IPv4 address; it has to come as IP4", text);
     const auto host_order = ntohl(four.s_addr);
     if ((is_four && host_order >= 0xe0000000U) || (is_six && IN6_IS_ADDR_MULTICAST(&six)))
         return refuse(problem::no_usable_audio, "address {} in the SDP is for a group; audio goes to single hosts only", text);

@@ -179,6 +179,7 @@ TEST_CASE("nonsense in numbers of attributes is as good as silence") {
 
 TEST_CASE("no value that is written can begin a line of its own") {
     description d;
+    d.origin.address.address = "192.0.2.1";
     d.session_name = "x\r\nm=audio 4000 RTP/AVP 0";
     d.attributes.push_back({"tool", "y\nc=IN IP4 192.0.2.66"});
     const auto again = parse(write(d));

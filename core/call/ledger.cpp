@@ -1,0 +1,121 @@
+#include "core/call/ledger.hpp"
+#include "core/call/leg.hpp"
+#include "core/engine.hpp"
+#include <algorithm>
+#include <fmt/chrono.h>
+
+namespace strowger {
+namespace {
+
+constexpr std::size_t kept_in_memory = 1000;
+
+std::string text(wall_time t) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count() % 1000;
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(t)), ms);
+}
+
+value moment(const std::optional<wall_time>& t) { return t ? value(text(*t)) : value(); }
+
+double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
+
+} // namespace
+
+void ledger_draft::leg_seen(const leg& l) {
+    auto it = std::find_if(legs_.begin(), legs_.end(), [&](const leg_line& line) { return line.id == l.id(); });
+    if (it == legs_.end()) it = legs_.insert(legs_.end(), leg_line{l.id(), {}});
+    auto& f = it->fields;
+    f["id"] = l.id();
+    f["driver"] = l.technology();
+    f["direction"] = l.outgoing() ? "out" : "in";
+    f["peer"] = l.peer();
+    f["number"] = l.who().number;
+    f["name"] = l.who().name;
+    f["codec"] = l.codec();
+    f["began"] = text(l.made_at());
+    f["ringing"] = moment(l.ringing_at());
+    f["answered"] = moment(l.answered_at());
+    if (l.cause()) f["cause"] = to_string(*l.cause());
+    if (const auto& m = l.figures()) {
+        value::table media{{"packets_sent", m->packets_sent},     {"packets_received", m->packets_received},
+                           {"packets_lost", m->packets_lost},     {"jitter_ms", m->jitter_ms},
+                           {"local", m->local_address},           {"remote", m->remote_address}};
+        if (m->round_trip_ms) media["round_trip_ms"] = *m->round_trip_ms;
+        f["media"] = std::move(media);
+    }
+}
+
+void ledger_draft::talk_began(const std::string& a, const std::string& b, wall_time at) { talks_.push_back({a, b, at, std::nullopt}); }
+
+void ledger_draft::talk_ended(const std::string& a, const std::string& b, wall_time at) {
+    for (auto& t : talks_)
+        if (t.a == a && t.b == b && !t.to) t.to = at;
+}
+
+void ledger_draft::step(wall_time at, std::string what) {
+    if (steps_.size() < 200) steps_.emplace_back(value::table{{"at", text(at)}, {"what", std::move(what)}});
+}
+
+void ledger_draft::note(wall_time at, std::string what) {
+    if (notes_.size() < 100) notes_.emplace_back(value::table{{"at", text(at)}, {"text", std::move(what)}});
+}
+
+duration ledger_draft::talk_time(wall_time now) const {
+    duration total{};
+    for (const auto& t : talks_) total += t.to.value_or(now) - t.from;
+    return total;
+}
+
+value ledger_draft::finish(const value::table& head) {
+    value::table record = head;
+    value::list legs, talks, children;
+    for (auto& l : legs_) legs.emplace_back(std::move(l.fields));
+    for (const auto& t : talks_)
+        talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", text(t.from)}, {"to", moment(t.to)}});
+    for (const auto& c : children_) children.emplace_back(c);
+    const auto end = talks_.empty() ? wall_time() : talks_.back().to.value_or(talks_.back().from);
+    record["id"] = call_id_;
+    record["legs"] = std::move(legs);
+    record["talks"] = std::move(talks);
+    record["talk_seconds"] = seconds(talk_time(end));
+    record["steps"] = std::move(steps_);
+    if (!notes_.empty()) record["notes"] = std::move(notes_);
+    if (!parent_.empty()) record["transferred_from"] = parent_;
+    if (!children.empty()) record["transferred_to"] = std::move(children);
+    return record;
+}
+
+ledger::ledger(engine& core) : core_(core) {
+    // Failing to open is told by start(), which opens the same store first.
+    if (auto opened = core_.storage().open_table("ledger")) table_ = *opened;
+    else log::error("ledger", "{}", opened.error().text);
+}
+
+void ledger::add(value record) {
+    auto line = to_json(record);
+    const auto began = record["began"].text_or("");
+    const auto id = record["id"].text_or("");
+    {
+        const std::lock_guard lock(mutex_);
+        recent_.push_front(std::move(record));
+        if (recent_.size() > kept_in_memory) recent_.pop_back();
+    }
+    store::batch changes;
+    changes.put(table_, began + " " + id, line);
+    core_.storage().write(std::move(changes), [line](result<> kept) {
+        if (!kept) log::error("ledger", "a call's record could not be stored: {}; here it is: {}", kept.error().text, line);
+    });
+}
+
+std::vector<value> ledger::newest(std::size_t count) const {
+    const std::lock_guard lock(mutex_);
+    return {recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(std::min(count, recent_.size()))};
+}
+
+std::optional<value> ledger::find(const std::string& call_id) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& r : recent_)
+        if (r["id"].text_or("") == call_id) return r;
+    return std::nullopt;
+}
+
+} // namespace strowger

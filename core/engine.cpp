@@ -1,0 +1,235 @@
+#include "core/engine.hpp"
+#include "core/async/signal.hpp"
+#include "core/base/log.hpp"
+#include <algorithm>
+#include <thread>
+
+namespace strowger {
+namespace {
+
+std::size_t count_or_cores(unsigned wanted) {
+    return wanted != 0 ? wanted : std::max(1u, std::min(64u, std::thread::hardware_concurrency()));
+}
+
+std::string join_errors(const std::vector<error>& all) {
+    std::string out;
+    for (const auto& e : all) out += (out.empty() ? "" : "; ") + e.text;
+    return out;
+}
+
+/// The folder of the program that runs, for what was built beside it.
+std::filesystem::path beside_program(const char* name) {
+    std::error_code failed;
+    return std::filesystem::read_symlink("/proc/self/exe", failed).parent_path() / name;
+}
+
+} // namespace
+
+engine::engine(options o, const strowger::clock& time, virtual_time* by_hand)
+    : options_(std::move(o)), time_(time), by_hand_(by_hand),
+      emergency_(options_.settings.emergency.country, options_.settings.emergency.numbers, {"0", "00", "9"}) {
+    control_ = std::make_unique<worker>("control", time_);
+    files_ = std::make_unique<worker>("files", time_);
+    writer_ = std::make_unique<worker>("store", time_);
+    for (std::size_t i = 0; i < count_or_cores(options_.settings.engine.workers); ++i)
+        workers_.push_back(std::make_unique<worker>("call-" + std::to_string(i), time_));
+    media::service_options m;
+    m.threads = static_cast<int>(count_or_cores(options_.settings.engine.media_threads));
+    media_ = std::make_unique<media::media_service>(time_, m);
+    if (by_hand_ == nullptr) return;
+    by_hand_->add(*control_);
+    by_hand_->add(*files_);
+    by_hand_->add(*writer_);
+    for (auto& w : workers_) by_hand_->add(*w);
+    for (auto* w : media_->workers()) by_hand_->add(*w);
+}
+
+engine::~engine() {
+    // Calls first, with the threads still there to take what their ends post; then the threads; then what they used.
+    if (by_hand_ != nullptr) {
+        for (auto* w : media_->workers()) by_hand_->remove(*w);
+        for (auto& w : workers_) by_hand_->remove(*w);
+        by_hand_->remove(*writer_);
+        by_hand_->remove(*files_);
+        by_hand_->remove(*control_);
+    }
+    control_->stop();
+    expiry_.cancel();
+    for (auto& w : workers_) w->stop();
+    files_->stop();
+    calls_.reset();
+    media_->stop();
+    modules_.reset();
+    dialplan_.reset();
+    ledger_.reset();
+    locations_.reset();
+    writer_->stop();
+    store_.reset();
+}
+
+std::size_t engine::index_of(const worker& w) const noexcept {
+    for (std::size_t i = 0; i < workers_.size(); ++i)
+        if (workers_[i].get() == &w) return i;
+    return 0;
+}
+
+result<> engine::start() {
+    auto& s = options_.settings;
+    log::set_level(s.engine.log_level);
+    std::error_code failed;
+    std::filesystem::create_directories(s.engine.state_directory, failed);
+    if (failed)
+        return fail("cannot make the state directory {}: {}; set engine.state_directory to one that can be written",
+                    s.engine.state_directory.string(), failed.message());
+
+    auto secrets = config::secrets::open(s.engine.state_directory);
+    if (!secrets) return fail(secrets);
+    auto made = secrets->complete(s);
+    if (!made) return fail(made);
+    for (const auto& user : *made) log::info("core", "made a password for {}; it is in {}", user, secrets->file().string());
+    secrets_ = std::make_unique<config::secrets>(std::move(*secrets));
+
+    auto storage = store::store::open(s.engine.state_directory / "store", *writer_);
+    if (!storage) return fail(storage);
+    store_ = std::move(*storage);
+    ledger_ = std::make_unique<strowger::ledger>(*this);
+    auto locations = location_table::open(*store_, time_);
+    if (!locations) return fail(locations);
+    locations_ = std::move(*locations);
+    if (auto loaded = load_prompts(); !loaded) return loaded;
+
+    if (by_hand_ == nullptr) {
+        control_->start();
+        files_->start();
+        writer_->start();
+        for (auto& w : workers_) w->start();
+        media_->start();
+    }
+
+    dialplan_runtime::options d;
+    d.directory = s.dialplan.directory;
+    d.cpu_budget = s.dialplan.cpu_budget;
+    d.memory_per_call = s.dialplan.memory_per_call;
+    d.memory_limit = s.dialplan.memory_limit;
+    d.fallback_context = s.dialplan.fallback_context;
+    d.fallback_extension = s.dialplan.fallback_extension;
+    dialplan_ = std::make_unique<dialplan_runtime>(*this, d);
+    calls_ = std::make_unique<strowger::calls>(*this);
+    module_loader::options m;
+    m.directory = s.engine.module_directory.empty() ? beside_program("modules") : s.engine.module_directory;
+    m.run_directory = s.engine.state_directory / "modules";
+    m.keep_mapped = options_.keep_mapped;
+    modules_ = std::make_unique<module_loader>(*this, m);
+
+    control_->post([this] { expire_registrations(); });
+    // A broken dialplan must not keep the engine, and with it emergency calls, from starting.
+    if (auto loaded = dialplan_->load(); !loaded)
+        log::error("dialplan", "{}; calls are refused until `dialplan reload` succeeds, emergency calls go through", loaded.error().text);
+    return {};
+}
+
+void engine::expire_registrations() {
+    for (const auto& gone : locations_->expire(time_.now())) log::info("location", "the registration of {} at {} has ended", gone.user, gone.address);
+    expiry_ = control_->after(30s, [this] { expire_registrations(); });
+}
+
+result<> engine::load_modules() {
+    std::vector<error> failures;
+    for (const auto& name : options_.settings.engine.modules)
+        if (auto loaded = modules_->load(name); !loaded) failures.push_back(loaded.error());
+    if (!failures.empty()) return fail("{}", join_errors(failures));
+    return {};
+}
+
+result<> engine::load_prompts() {
+    const auto& s = options_.settings.sounds;
+    media::prompt_sources sources;
+    sources.directories = s.directories;
+    sources.directories.push_back(beside_program("sounds"));
+    sources.cache = options_.settings.engine.state_directory / "prompts";
+    for (const auto& directory : s.directories) {
+        if (!std::filesystem::is_directory(directory / "catalogue")) continue;
+        auto catalogue = media::load_catalogue(directory / "catalogue");
+        if (!catalogue) return fail(catalogue);
+        sources.catalogue = std::move(*catalogue);
+        break;
+    }
+    auto keys = sources.catalogue.keys(s.language);
+    prompts_ = std::make_unique<media::prompt_library>(std::move(sources));
+    const auto report = prompts_->load_all(keys, s.language);
+    if (!report.failures.empty())
+        log::warn("sounds", "{} of {} prompts are missing and will be spoken by the fallback voice; the first: {}", report.failures.size(),
+                  keys.size(), report.failures.front().text);
+    if (s.music.empty()) return {};
+    std::vector<std::filesystem::path> files;
+    std::error_code failed;
+    if (std::filesystem::is_directory(s.music, failed)) {
+        for (const auto& entry : std::filesystem::directory_iterator(s.music, failed))
+            if (entry.path().extension() == ".wav") files.push_back(entry.path());
+    } else {
+        files.emplace_back(s.music);
+    }
+    std::sort(files.begin(), files.end());
+    for (const auto& file : files) {
+        auto tune = prompts_->import_file(file);
+        if (!tune) {
+            log::warn("sounds", "music: {}", tune.error().text);
+            continue;
+        }
+        media::play_item item;
+        item.what = std::move(*tune);
+        item.name = "music";
+        music_.push_back(std::move(item));
+    }
+    return {};
+}
+
+std::vector<media::play_item> engine::music(const std::string&) const {
+    if (!music_.empty()) return music_;
+    media::play_item item; // no music is configured: a soft beep now and then says that the line lives
+    if (auto beep = media::find_tone("call_waiting")) {
+        item.what = std::move(*beep);
+        item.length = 10s;
+    }
+    item.name = "music";
+    return {std::move(item)};
+}
+
+result<std::vector<endpoint>> engine::resolve(const std::string& target) {
+    const auto slash = target.find('/');
+    if (slash == std::string::npos) return resolve("ext/" + target);
+    const auto kind = target.substr(0, slash);
+    const auto name = target.substr(slash + 1);
+    const auto& users = options_.settings.users;
+    std::vector<endpoint> out;
+    if (kind == "ext") {
+        for (const auto& [user, u] : users)
+            if (!name.empty() && u.extension == name) return resolve("user/" + user);
+        return fail("no user has the extension {}", name);
+    }
+    if (kind == "user") {
+        if (!users.contains(name)) return fail("there is no user '{}' in the configuration", name);
+        for (const auto& b : locations_->bindings_of(name)) out.push_back(endpoint{b.driver, b.address, b.received, b.path, name});
+        return out;
+    }
+    if (!drivers.find(kind, "look-up")) return fail("'{}/' is neither user, ext nor a loaded channel driver", kind);
+    out.push_back(endpoint{kind, name, {}, {}, {}});
+    return out;
+}
+
+task<void> engine::stop(duration limit) {
+    calls_->drain(true);
+    const auto deadline = time_.now() + limit;
+    signal tick;
+    while (calls_->count() != 0 && time_.now() < deadline) co_await wait_through_end(tick, 50ms);
+    if (calls_->count() != 0) {
+        log::info("core", "{} calls are ended now", calls_->count());
+        calls_->end_all(hangup_cause::normal_unspecified, "operator");
+        const auto last = time_.now() + 12s; // on_end handlers have 10 s
+        while (calls_->count() != 0 && time_.now() < last) co_await wait_through_end(tick, 20ms);
+    }
+    auto unloading = modules_->unload_all(2s);
+    co_await unloading;
+}
+
+} // namespace strowger

@@ -1,0 +1,97 @@
+// Modules come and go while people are on the telephone.
+#include "tests/support/office.hpp"
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+using namespace strowger;
+using namespace strowger::test;
+using phone_state = virtual_phone::state;
+
+namespace {
+
+const char* const plan = R"(
+context "internal" {
+  ["100"] = function(call) call:run("auto_attendant", {keys = {["1"] = "ext/201"}, timeout = 3600}) end,
+  ["201"] = function(call) call:dial("ext/201") end,
+  ["600"] = function(call) call:run("echo", {timeout = 3600}) end,
+  ["900"] = function(call) call.vars.version = call:run("guest", {}) end,
+}
+)";
+
+/// How many mappings of this process come from files with that text in their path.
+std::size_t mappings(const std::string& text) {
+    std::ifstream maps("/proc/self/maps");
+    std::size_t count = 0;
+    for (std::string line; std::getline(maps, line);)
+        if (line.find(text) != std::string::npos) ++count;
+    return count;
+}
+
+std::size_t entries(const char* directory) {
+    std::size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory)) ++count;
+    return count;
+}
+
+} // namespace
+
+TEST_CASE("a module with a call inside drains: the call goes on, new ones do not find it, and it leaves memory with the call") {
+    office o(plan);
+    o.alice().dial("600");
+    o.pass(1s);
+    auto users = o.core().modules().unload("echo", {});
+    REQUIRE(users);
+    REQUIRE(users->size() == 1);
+    REQUIRE(users->front().user.find(" in echo") != std::string::npos);
+    heard_log said;
+    o.bob().dial("600");
+    o.pass(20s);
+    REQUIRE(said.contains("there is no application 'echo'"));
+    REQUIRE(o.alice().now() == phone_state::talking);
+    REQUIRE(mappings("/echo.") > 0);
+    o.alice().hang_up();
+    o.pass(1s);
+    REQUIRE(mappings("/echo.") == 0);
+}
+
+TEST_CASE("a deadline hangs up the users of a module, never the module's code") {
+    office o(plan);
+    o.alice().dial("600");
+    o.bob().dial("201");
+    o.pass(1s);
+    module_loader::unload_options in_five;
+    in_five.hang_up_after = 5s;
+    REQUIRE(o.core().modules().unload("echo", in_five));
+    o.pass(4s);
+    REQUIRE(o.alice().now() == phone_state::talking);
+    o.pass(2s);
+    REQUIRE(o.alice().now() == phone_state::ended);
+    REQUIRE(mappings("/echo.") == 0);
+}
+
+TEST_CASE("a hundred cycles of every module with calls up leave no mapping, thread or descriptor behind") {
+    office o(plan);
+    module_loader::unload_options at_once;
+    at_once.hang_up_after = 0s;
+    const auto cycle = [&](const std::string& name) {
+        o.alice().dial(name == "echo" ? "600" : "100");
+        o.pass(300ms);
+        REQUIRE(o.alice().now() == phone_state::talking);
+        REQUIRE(o.core().modules().unload(name, at_once));
+        o.pass(1s);
+        REQUIRE(o.alice().now() == phone_state::ended);
+        REQUIRE(mappings("/" + name + ".") == 0);
+        REQUIRE(o.core().modules().load(name));
+    };
+    for (const std::string name : {"echo", "auto_attendant"}) {
+        cycle(name);
+        const auto maps = mappings(".so");
+        const auto files = entries("/proc/self/fd");
+        const auto threads = entries("/proc/self/task");
+        for (int i = 0; i < 100; ++i) cycle(name);
+        CHECK(mappings(".so") == maps);
+        CHECK(entries("/proc/self/fd") == files);
+        CHECK(entries("/proc/self/task") == threads);
+    }
+}

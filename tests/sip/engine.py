@@ -1,0 +1,177 @@
+"""Starts the engine for a test: configuration in a folder of its own, free loopback ports, and a check of how it ended.
+
+The engine is `$STROWGER_BUILD/strowger`; without that variable `build/debug` of this source tree is tried. The settings file is
+made in `settings` alone, so that a change of the format is a change of one function.
+"""
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from phone import Phone, WaitFailed
+
+SOURCE = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+USERS = {"alice": ("200", "alice-secret"), "bob": ("201", "bob-secret"), "carol": ("202", "carol-secret")}
+SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer|SUMMARY: \w+Sanitizer).*")
+
+
+def build_folder() -> Path:
+    return Path(os.environ.get("STROWGER_BUILD", SOURCE / "build" / "debug")).resolve()
+
+
+def program() -> Path:
+    return build_folder() / "strowger"
+
+
+def available() -> str:
+    """Empty if the engine and its SIP driver are there, else what is missing."""
+    for file in (program(), build_folder() / "modules" / "sip.so"):
+        if not file.exists():
+            return f"{file} is not built"
+    return ""
+
+
+def free_port() -> int:
+    """A port that is free for UDP and TCP, below the range that the kernel gives to clients."""
+    for _ in range(100):
+        port = random.randrange(15000, 19000, 2)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
+            try:
+                udp.bind(("127.0.0.1", port))
+                tcp.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise OSError("no free port between 15000 and 19000")
+
+
+def sounds_folder() -> Path | None:
+    """Where the prompts are: built ones, the source's, or Debian's asterisk-core-sounds-en-wav."""
+    told = os.environ.get("STROWGER_SOUNDS")
+    for folder in ([Path(told)] if told else []) + [build_folder() / "sounds", SOURCE / "sounds",
+                                                    Path("/usr/share/asterisk/sounds/en_US_f_Allison")]:
+        if folder.is_dir() and next(folder.rglob("*.wav"), None):
+            return folder
+    return None
+
+
+class Engine:
+    """One running engine. `settings_extra` is appended to the generated TOML; `sections` adds keys to a generated section."""
+
+    def __init__(self, dialplan: str | Path = HERE / "dialplan", users: dict[str, tuple[str, str]] | None = None,
+                 settings_extra: str = "", sections: dict[str, str] | None = None):
+        self.users = users or USERS
+        self.folder = Path(tempfile.mkdtemp(prefix="strowger-test-"))
+        self.port = free_port()
+        self.address = ("127.0.0.1", self.port)
+        self.socket = self.folder / "control"
+        self.dialplan = Path(dialplan)
+        self.settings_file = self.folder / "strowger.toml"
+        self._sections, self._extra = sections or {}, settings_extra
+        self._process: subprocess.Popen | None = None
+
+    def settings(self) -> str:
+        """The settings file: TOML."""
+        sections = {
+            "engine": f'state_directory = "{self.folder / "state"}"\nmodules = ["sip", "loop", "echo", "auto_attendant"]\n'
+                      f'module_directory = "{build_folder() / "modules"}"',
+            "sip": f'listen = ["127.0.0.1:{self.port}"]',
+            "dialplan": f'directory = "{self.folder / "dialplan"}"',
+        }
+        sounds = sounds_folder()
+        if sounds:
+            sections["sounds"] = f'directories = ["{sounds}"]'
+        for name, (extension, password) in self.users.items():
+            sections[f"users.{name}"] = f'extension = "{extension}"\npassword = "{password}"'
+        for name, text in self._sections.items():
+            sections[name] = f"{sections[name]}\n{text}" if name in sections else text
+        return "\n\n".join(f"[{name}]\n{text}" for name, text in sections.items()) + "\n" + self._extra
+
+    def start(self, timeout: float = 30.0) -> "Engine":
+        """Until the SIP port answers OPTIONS, with whatever status."""
+        (self.folder / "state").mkdir(exist_ok=True)
+        shutil.copytree(self.dialplan, self.folder / "dialplan", dirs_exist_ok=True)
+        self.settings_file.write_text(self.settings())
+        environment = dict(os.environ)
+        environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
+        environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+        self._output = open(self.folder / "output", "wb")
+        self._process = subprocess.Popen([str(program()), "run", "--config", str(self.settings_file), "--socket",
+                                          str(self.socket)], cwd=self.folder,
+                                         stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, env=environment)
+        limit = time.monotonic() + timeout
+        with Phone("prober", self.address) as prober:
+            while time.monotonic() < limit:
+                if self._process.poll() is not None:
+                    raise RuntimeError(f"the engine ended at once with {self._process.returncode}:\n{self.output()}\n"
+                                       f"{self.settings()}")
+                try:
+                    prober.exchange(prober.build("OPTIONS"), 0.3)
+                    return self
+                except WaitFailed:
+                    pass
+        self.kill()
+        raise RuntimeError(f"no answer to OPTIONS on {self.address} within {timeout} s:\n{self.output()}")
+
+    def __enter__(self) -> "Engine":
+        return self.start()
+
+    def __exit__(self, kind, *_) -> None:
+        self.stop(check=kind is None)
+
+    def output(self) -> str:
+        file = self.folder / "output"
+        return file.read_text(errors="replace")[-20000:] if file.exists() else ""
+
+    def console(self, command: str, timeout: float = 10.0) -> str:
+        """What a console command prints; fails if the console does."""
+        done = subprocess.run([str(program()), "console", "--socket", str(self.socket), "-x", command], capture_output=True,
+                              text=True, timeout=timeout)
+        if done.returncode:
+            raise RuntimeError(f"console -x {command!r} ended with {done.returncode}: {done.stderr or done.stdout}")
+        return done.stdout
+
+    def console_json(self, command: str):
+        return json.loads(self.console(command + " --json"))
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(10)
+
+    def stop(self, timeout: float = 30.0, check: bool = True) -> None:
+        """SIGTERM; with `check`, an exit status other than 0 and any sanitizer report are errors."""
+        if not self._process:
+            return
+        already = self._process.poll()
+        if already is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                already = "killed, as it ignored SIGTERM"
+        status, output = self._process.returncode, self.output()
+        self._output.close()
+        self._process = None
+        report = SANITIZER.search(output)
+        if os.environ.get("STROWGER_KEEP"):
+            print(f"kept: {self.folder}")
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if check and (already is not None or status != 0 or report):
+            what = report.group(0) if report else f"status {status}" + (f" ({already})" if already is not None else "")
+            raise AssertionError(f"the engine ended badly: {what}\n{output}")
