@@ -2,35 +2,42 @@
 #include "core/async/ask.hpp"
 #include "core/control/commands.hpp"
 #include "core/engine.hpp"
-#include <fmt/chrono.h>
 
 namespace strowger::control {
 namespace {
 
 constexpr std::size_t ended_shown = 50;
 
-task<result<command_reply>> list_calls(engine& core, command_arguments a) {
-    if (a.has("--ended")) {
-        value::list rows;
-        for (auto& record : core.ledger().newest(ended_shown)) rows.push_back(std::move(record));
-        co_return command_reply{std::move(rows), {}, {"id", "began", "from", "to", "answered", "seconds", "cause", "ended_by"}};
-    }
-    auto asking = core.calls().list();
-    const auto lines = co_await asking;
+// Plain functions make the rows: GCC 12 destroys braced lists of objects twice inside a coroutine.
+command_reply ended_rows(engine& core) {
+    return {value(core.ledger().newest(ended_shown)), {}, {"id", "began", "from", "to", "answered", "seconds", "cause", "ended_by"}};
+}
+command_reply live_rows(const std::vector<call_line>& lines) {
     value::list rows;
     for (const auto& c : lines)
         rows.push_back(value::table{{"id", c.id}, {"from", c.from}, {"to", c.to}, {"source", c.source}, {"state", c.state},
                                     {"doing", c.doing}, {"context", c.context}, {"extension", c.extension}, {"codec", c.codec},
                                     {"seconds", to_number(c.age)}, {"answered", c.answered}, {"emergency", c.emergency}});
-    co_return command_reply{std::move(rows), {}, {"id", "from", "to", "state", "doing", "extension", "codec", "seconds", "source"}};
+    return {std::move(rows), {}, {"id", "from", "to", "state", "doing", "extension", "codec", "seconds", "source"}};
+}
+command_reply one_field(std::string text, const char* name, value v) { return text_reply(std::move(text), value::table{{name, std::move(v)}}); }
+
+task<result<command_reply>> list_calls(engine& core, command_arguments a) {
+    if (a.has("--ended")) co_return ended_rows(core);
+    auto asking = core.calls().list();
+    const auto lines = co_await asking;
+    co_return live_rows(lines);
 }
 
 task<result<command_reply>> show_call(engine& core, command_arguments a) {
     auto asking = core.calls().show(a.words[0]);
     auto live = co_await asking;
-    if (live) co_return command_reply{std::move(*live), {}, {}};
-    auto ended = core.ledger().find(a.words[0]);
-    if (ended) co_return command_reply{std::move(*ended), {}, {}};
+    if (!live) live = core.ledger().find(a.words[0]);
+    command_reply reply;
+    if (live) {
+        reply.data = std::move(*live);
+        co_return reply;
+    }
     co_return fail("there is no call {}; see: call list, call list --ended", a.words[0]);
 }
 
@@ -38,10 +45,11 @@ task<result<command_reply>> hang_up(engine& core, command_arguments a) {
     if (a.words[0] == "all") {
         const auto count = core.calls().count();
         core.calls().end_all(hangup_cause::normal, "operator");
-        co_return text_reply(fmt::format("{} calls are being ended\n", count), value::table{{"calls", count}});
+        co_return one_field(fmt::format("{} calls are being ended\n", count), "calls", count);
     }
     auto asking = core.calls().hang_up(a.words[0], hangup_cause::normal);
-    if (!co_await asking) co_return fail("there is no call {}; `call list` names those that are", a.words[0]);
+    const bool found = co_await asking;
+    if (!found) co_return fail("there is no call {}; `call list` names those that are", a.words[0]);
     co_return text_reply("call " + a.words[0] + " is being ended\n");
 }
 
@@ -60,7 +68,7 @@ task<result<command_reply>> reload_dialplan(engine& core) {
     const auto loaded = co_await asking;
     if (!loaded) co_return fail("{}; the dialplan that runs stays in service", loaded.error().text);
     const auto version = core.dialplan().version();
-    co_return text_reply(fmt::format("dialplan {} is in service for new calls\n", version), value::table{{"version", version}});
+    co_return one_field(fmt::format("dialplan {} is in service for new calls\n", version), "version", version);
 }
 
 result<command_reply> list_users(engine& core) {

@@ -50,7 +50,8 @@ task<void> run_completion(const registry<command>& commands, std::string line, v
     } catch (const std::exception& e) {
         log::debug("console", "a completion failed: {}", e.what());
     }
-    answer = value::table{{"ok", true}, {"completions", std::move(found)}};
+    answer["ok"] = true;
+    answer["completions"] = std::move(found);
 }
 
 /// What runs for a console: code of a module perhaps, hence the lease beside it.

@@ -87,7 +87,7 @@ task<std::vector<std::string>> help_words(engine& core) {
     co_return words;
 }
 
-task<std::vector<std::string>> levels() { co_return std::vector<std::string>{"debug", "info", "warning", "error"}; }
+task<std::vector<std::string>> at_once(std::vector<std::string> words) { co_return words; }
 
 } // namespace
 
@@ -107,7 +107,7 @@ void add_core_commands(engine& core, std::function<void(std::optional<duration> 
     head = {"log level", "[AREA] LEVEL", "From which level on lines are logged",
             "LEVEL is debug, info, warning or error; AREA is the word before the colon of a line. Without it, all areas.\n"
             "Example: log level sip debug", {}};
-    head.complete = [](std::vector<std::string>) { return levels(); };
+    head.complete = [](std::vector<std::string>) { return at_once({"debug", "info", "warning", "error"}); };
     add_plain(core, std::move(head), set_level);
 }
 

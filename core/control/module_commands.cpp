@@ -50,16 +50,32 @@ result<std::optional<duration>> deadline_of(const command_arguments& a) {
     return std::optional<duration>(*seconds);
 }
 
+// Plain functions make the tables: GCC 12 destroys braced lists of objects twice inside a coroutine.
+command_reply unloaded(const std::string& name) { return text_reply(name + " is unloaded\n", value::table{{"gone", true}}); }
+command_reply draining(const std::string& name, const std::vector<lease_line>& users) {
+    return text_reply(fmt::format("{} is being unloaded and goes with its last user; `module leases {}` lists them\n", name, name),
+                      value::table{{"gone", false}, {"users", lease_rows(users)}});
+}
+command_reply reloaded(engine& core, const std::string& name) {
+    value::table data;
+    for (const auto& l : core.modules().list())
+        if (l.name == name && l.state == "running") data = {{"version", l.version}, {"generation", l.generation}};
+    return text_reply(name + " is reloaded\n", std::move(data));
+}
+
 task<result<command_reply>> unload(engine& core, command_arguments a) {
     const auto deadline = deadline_of(a);
     if (!deadline) co_return fail(deadline);
-    const auto users = core.modules().unload(a.words[0], {*deadline, a.has("--with-users")});
+    module_loader::unload_options how;
+    how.hang_up_after = *deadline;
+    how.with_users = a.has("--with-users");
+    const auto users = core.modules().unload(a.words[0], how);
     if (!users) co_return fail(users);
     auto waiting = core.modules().wait_gone(a.words[0], short_wait);
-    if (co_await waiting) co_return text_reply(a.words[0] + " is unloaded\n", value::table{{"gone", true}});
+    const bool gone = co_await waiting;
+    if (gone) co_return unloaded(a.words[0]);
     const auto still = core.modules().leases(a.words[0]);
-    auto text = fmt::format("{} is being unloaded and goes with its last user; `module leases {}` lists them\n", a.words[0], a.words[0]);
-    co_return text_reply(std::move(text), value::table{{"gone", false}, {"users", lease_rows(still ? *still : *users)}});
+    co_return draining(a.words[0], still ? *still : *users);
 }
 
 task<result<command_reply>> reload(engine& core, command_arguments a) {
@@ -68,10 +84,7 @@ task<result<command_reply>> reload(engine& core, command_arguments a) {
     auto work = core.modules().reload(a.words[0], *deadline);
     const auto done = co_await work;
     if (!done) co_return fail(done);
-    value::table data;
-    for (const auto& l : core.modules().list())
-        if (l.name == a.words[0] && l.state == "running") data = {{"version", l.version}, {"generation", l.generation}};
-    co_return text_reply(a.words[0] + " is reloaded\n", std::move(data));
+    co_return reloaded(core, a.words[0]);
 }
 
 } // namespace
