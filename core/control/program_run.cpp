@@ -3,6 +3,7 @@
 #include "core/control/commands.hpp"
 #include "core/control/console_server.hpp"
 #include "core/control/program.hpp"
+#include "core/control/unix_socket.hpp"
 #include "core/engine.hpp"
 #include <condition_variable>
 #include <csignal>
@@ -70,7 +71,12 @@ result<> program::begin(descriptor signals, fs::path socket) {
     add_commands(core_, [this](std::optional<duration> limit) { stop(limit); });
     console_ = std::make_unique<console_server>(core_.control(), core_.commands, std::move(socket));
     if (auto opened = console_->listen(); !opened) return opened;
-    return core_.load_modules();
+    // An engine that can still take calls, emergency calls first, runs without the rest.
+    if (auto loaded = core_.load_modules(); !loaded) {
+        if (core_.drivers.names().empty()) return loaded;
+        log::error("modules", "{}", loaded.error().text);
+    }
+    return {};
 }
 
 void program::end() {
