@@ -192,7 +192,7 @@ void stream_core::send_digits(std::uint64_t id, std::string digits) {
 }
 
 void stream_core::connect(std::shared_ptr<connection> with) {
-    part();
+    if (connection_ != with) part(); // a stream that hears itself is told twice of one connection
     if (with->over) return;
     connection_ = with;
     if (++with->told < 2) return;
