@@ -1,0 +1,2 @@
+#include "core/modules/module.hpp"
+STROWGER_MODULE(strowger::module, "sip", "1.0", "SIP", preview)
