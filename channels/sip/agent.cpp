@@ -178,11 +178,27 @@ std::vector<listen_address> expand(const std::vector<listen_address>& wanted) {
 
 std::string text_of(const char* s) { return s == nullptr ? std::string() : std::string(s); }
 
-std::string header_text(su_home_t* home, const sip_header_t* h) {
-    char* text = h == nullptr ? nullptr : sip_header_as_string(home, h);
-    std::string out = text_of(text);
-    if (text != nullptr) su_free(home, text);
+/// The value as it was sent, in one line; Sofia's own writer loses parts of long ones.
+std::string raw_value(const sip_header_t* h) {
+    std::string_view line(static_cast<const char*>(h->sh_data), h->sh_len);
+    line.remove_prefix(std::min(line.find(':'), line.size() - 1) + 1);
+    std::string out(trim(line));
+    std::erase(out, '\r');
+    std::replace(out.begin(), out.end(), '\n', ' '); // folded (RFC 3261 §7.3.1)
     return out;
+}
+
+std::string header_text(const sip_header_t* h) {
+    std::string out(512, '\0');
+    for (;;) {
+        const auto needed = sip_header_field_e(out.data(), out.size(), h, 0);
+        if (needed < 0) return {};
+        if (static_cast<std::size_t>(needed) < out.size()) {
+            out.resize(static_cast<std::size_t>(needed));
+            return std::string(trim(out));
+        }
+        out.resize(static_cast<std::size_t>(needed) + 1);
+    }
 }
 
 std::string to_wire(const message& m) {
@@ -329,6 +345,7 @@ message agent::impl::convert(const sip_t* sip, msg_t* raw, tport_t* through) con
     if (sip->sip_cseq != nullptr) m.cseq = sip->sip_cseq->cs_seq;
     if (sip->sip_payload != nullptr && sip->sip_payload->pl_data != nullptr) m.body.assign(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
 
+    bool whole_line = false;
     const auto add = [&](const sip_header_t* h) {
         if (h == nullptr || h->sh_class == nullptr) return;
         const auto* hc = h->sh_class;
@@ -337,7 +354,10 @@ message agent::impl::convert(const sip_t* sip, msg_t* raw, tport_t* through) con
             if (h->sh_unknown->un_name != nullptr) m.headers.push_back({h->sh_unknown->un_name, text_of(h->sh_unknown->un_value)});
             return;
         }
-        m.headers.push_back({hc->hc_name, header_text(home, h)});
+        const bool has_text = h->sh_data != nullptr;
+        if (has_text && h->sh_len == 0 && whole_line && !m.headers.empty() && m.headers.back().name == hc->hc_name) return;
+        whole_line = has_text && h->sh_len > 1; // further values of one line follow without text of their own
+        m.headers.push_back({hc->hc_name, whole_line ? raw_value(h) : header_text(h)});
     };
     const auto* first = sip->sip_request != nullptr ? reinterpret_cast<const sip_header_t*>(sip->sip_request)
                                                     : reinterpret_cast<const sip_header_t*>(sip->sip_status);
