@@ -7,6 +7,12 @@ namespace strowger::control {
 namespace fs = std::filesystem;
 namespace {
 
+/// "192.0.2.1" → "192.0.2.1:5060"; "[2001:db8::1]" likewise.
+std::string with_port(std::string address) {
+    if (address.find(':') == std::string::npos || address.ends_with(']')) address += ":5060";
+    return address;
+}
+
 /// Beside the program in a build tree, in the library folder of an installed one.
 fs::path find_modules() {
     std::error_code ec;
@@ -23,7 +29,7 @@ result<config::settings> load_settings(const program_options& o) {
     if (!loaded) return fail("{}", loaded.error().text);
     if (o.state) loaded->engine.state_directory = fs::absolute(*o.state);
     if (loaded->engine.module_directory.empty()) loaded->engine.module_directory = find_modules();
-    if (o.listen) loaded->modules["sip"] = loaded->module("sip").with("listen", value::list{*o.listen});
+    if (o.listen) loaded->modules["sip"] = loaded->module("sip").with("listen", value::list{with_port(*o.listen)});
     return std::move(*loaded);
 }
 
