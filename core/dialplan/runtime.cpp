@@ -41,7 +41,7 @@ task<ending> run_function(std::shared_ptr<state> in, call& c, int function) {
 }
 
 task<void> apologize(call& c) {
-    auto message = prompt_list(prompt_ref::tone{"congestion"});
+    auto message = prompt_list("technical-problem");
     auto work = c.play(std::move(message));
     co_await work;
     c.hang_up(hangup_cause::temporary_failure);

@@ -1,0 +1,81 @@
+// A script that goes wild: it is stopped, and nobody else notices.
+#include "state_fixture.hpp"
+
+using namespace strowger;
+using namespace strowger::dialplan;
+
+namespace {
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
+// TSan delivers signals only between calls into libc, which a loop of Lua never makes.
+#ifdef __SANITIZE_THREAD__
+constexpr bool signals_work = false;
+#else
+constexpr bool signals_work = true;
+#endif
+} // namespace
+
+TEST_CASE("an endless loop is stopped, with its place, whatever it hides in") {
+    if (!signals_work) return;
+    loaded l(R"(context "test" {
+  loop = function() while true do end end,
+  protected = function() while true do pcall(function() while true do end end) end end,
+  handled = function() while true do xpcall(function() while true do end end, function() while true do end end) end end,
+  nested = function() pcall(pcall, pcall, function() while true do end end) return "went on" end,
+  closing = function() local c <close> = setmetatable({}, {__close = function() while true do end end}) while true do end end,
+  sorted = function() local t = {} for i = 1, 60000 do t[i] = i end while true do table.sort(t) end end,
+  deep = function() local function f() return f() end return f() end,
+  meta = function() local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) while true do pcall(function() return t[1] end) end end,
+  fine = function() local n = 0 for i = 1, 1000 do n = n + i end return tostring(n) end,
+})");
+    for (const char* name : {"loop", "protected", "handled", "nested", "closing", "sorted", "deep", "meta"}) {
+        INFO(name);
+        const auto failed = l.call_of(name);
+        INFO(failed);
+        CHECK(contains(failed, "computed for more than 30 ms without waiting"));
+        CHECK(contains(failed, "main.lua:"));
+        CHECK(contains(failed, "stack traceback"));
+        CHECK(l.call_of("fine").empty());
+        CHECK(l.text == "500500");
+    }
+}
+TEST_CASE("an endless loop while the files are loaded is an error of the load") {
+    if (!signals_work) return;
+    CHECK(contains(load_error("while true do end"), "main.lua:1: loading computes too long"));
+}
+TEST_CASE("a pattern that would backtrack for hours ends in an error") {
+    CHECK(contains(run("return (string.find(string.rep('a', 5000), string.rep('a?', 100) .. string.rep('a', 100) .. 'b'))"), "the pattern"));
+    CHECK(contains(run("return (string.rep('a', 20000):match('.-.-.-.-b'))"), "the pattern"));
+    CHECK(contains(run("return (string.rep('a', 20000):gsub('.*.*.*.*b', ''))"), "the pattern"));
+    CHECK(contains(run("for w in string.rep('a', 20000):gmatch('.-.-.-b') do end"), "the pattern"));
+}
+TEST_CASE("memory: the call that wants too much gets an error, the next one does not") {
+    loaded l(R"(context "test" {
+  rep = function() return #string.rep("x", 1 << 40) end,
+  doubling = function() local s = "x" while true do s = s .. s end end,
+  tables = function() local t = {} while true do t[#t + 1] = {} end end,
+  pairs = function() local t = {} for i = 1, 1e9 do t["k" .. i] = i end end,
+  fine = function() local t = {} for i = 1, 1000 do t[i] = {} end return #t .. "" end,
+})");
+    for (const char* name : {"rep", "doubling", "tables", "pairs"}) {
+        INFO(name);
+        const auto failed = l.call_of(name);
+        INFO(failed);
+        CHECK((contains(failed, "not enough memory") || contains(failed, "too large")));
+        CHECK(l.call_of("fine").empty());
+        CHECK(l.text == "1000");
+    }
+}
+TEST_CASE("memory: what ended calls used is given back, and the books are even") {
+    loaded l(R"(context "test" {
+  big = function() local t = {} for i = 1, 5000 do t[i] = {tostring(i)} end return #t .. "" end,
+})");
+    lua_gc(l.in->lua(), LUA_GCCOLLECT);
+    const auto before = l.in->heap().used();
+    for (int i = 0; i < 300; ++i) REQUIRE(l.call_of("big").empty());
+    CHECK(l.in->heap().used() < l.in->limits().memory / 2);
+    lua_gc(l.in->lua(), LUA_GCCOLLECT);
+    CHECK(l.in->heap().used() < before + (64u << 10));
+}
+TEST_CASE("memory: garbage of the running call is collected before it gets an error") {
+    CHECK(run("local n = 0 for i = 1, 3000 do local s = string.rep('x', 20000) .. i n = n + #s end return tostring(n > 0)") == "true");
+}
