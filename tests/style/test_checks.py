@@ -180,14 +180,16 @@ class Documents(Checks):
     def test_files_that_are_named(self):
         check = documents.named_files_exist
         self.finds(check, "a.md", "`core/call/gone.hpp`\n")
+        self.finds(check, "a.md", "`apps/echo/gone.md`\n", beside={"apps/echo/echo.cpp": ""})
+        self.passes(check, "a.md", "write `apps/greeter/greeter.cpp`\n")
         self.passes(check, "a.md", "`core/call/call.hpp`, `core/*/call.hpp`, `core/call`, `core/<your folder>/x.hpp`\n",
                     {"core/call/call.hpp": ""})
 
     def test_decisions_that_are_named(self):
         check = documents.decisions_exist
         beside = {"contrib/docs/decisions/0001-threads.md": ""}
-        self.finds(check, "core/a.hpp", "// see decision 0002\n", beside=beside)
-        self.passes(check, "core/a.hpp", "// see decisions/0001\n", beside=beside)
+        self.finds(check, "core/a.hpp", "// see decision 00" "02\n", beside=beside)
+        self.passes(check, "core/a.hpp", "// see decisions/00" "01\n", beside=beside)
 
 
 class Reading(unittest.TestCase):
