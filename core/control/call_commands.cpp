@@ -10,7 +10,8 @@ constexpr std::size_t ended_shown = 50;
 
 // Plain functions make the rows: GCC 12 destroys braced lists of objects twice inside a coroutine.
 command_reply ended_rows(engine& core) {
-    return {value(core.ledger().newest(ended_shown)), {}, {"id", "began", "from", "to", "answered", "seconds", "cause", "ended_by"}};
+    return {
+        value(core.ledger().newest(ended_shown)), {}, {"id", "began", "from", "to", "answered", "seconds", "cause", "ended_by"}};
 }
 command_reply live_rows(const std::vector<call_line>& lines) {
     value::list rows;
@@ -20,7 +21,9 @@ command_reply live_rows(const std::vector<call_line>& lines) {
                                     {"seconds", to_number(c.age)}, {"answered", c.answered}, {"emergency", c.emergency}});
     return {std::move(rows), {}, {"id", "from", "to", "state", "doing", "extension", "codec", "seconds", "source"}};
 }
-command_reply one_field(std::string text, const char* name, value v) { return text_reply(std::move(text), value::table{{name, std::move(v)}}); }
+command_reply one_field(std::string text, const char* name, value v) {
+    return text_reply(std::move(text), value::table{{name, std::move(v)}});
+}
 
 task<result<command_reply>> list_calls(engine& core, command_arguments a) {
     if (a.has("--ended")) co_return ended_rows(core);
@@ -101,7 +104,9 @@ void add_call_commands(engine& core) {
 
     head = {"dialplan show", "", "Contexts, extensions and versions of the dialplan",
             "Calls in progress keep the version with which they began.\nExample: dialplan show", {}};
-    add_plain(core, std::move(head), [&core](command_arguments) -> result<command_reply> { return command_reply{core.dialplan().show(), {}, {}}; });
+    add_plain(core, std::move(head), [&core](command_arguments) -> result<command_reply> {
+        return command_reply{core.dialplan().show(), {}, {}};
+    });
 
     head = {"dialplan reload", "", "Takes changed scripts into service",
             "New calls run the new scripts, calls in progress end on the old ones. Scripts with an error change nothing.\n"
@@ -112,11 +117,16 @@ void add_call_commands(engine& core) {
             "Passwords are never shown; they are in the file that `core show` names.\nExample: user list", {}};
     add_plain(core, std::move(head), [&core](command_arguments) { return list_users(core); });
 
-    head = {"channel drivers", "", "Channel drivers that modules offer", "What a target may begin with: sip/…, loop/….\nExample: channel drivers", {}};
+    head = {"channel drivers",
+            "",
+            "Channel drivers that modules offer",
+            "What a target may begin with: sip/…, loop/….\nExample: channel drivers",
+            {}};
     add_plain(core, std::move(head), [&core](command_arguments) -> result<command_reply> {
         value::list rows;
         for (const auto& name : core.drivers.names())
-            if (const auto d = core.drivers.find(name, "console")) rows.push_back(value::table{{"name", name}, {"rtp", d->what->uses_rtp()}});
+            if (const auto d = core.drivers.find(name, "console"))
+                rows.push_back(value::table{{"name", name}, {"rtp", d->what->uses_rtp()}});
         return command_reply{std::move(rows), {}, {"name", "rtp"}};
     });
 }

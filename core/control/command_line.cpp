@@ -133,8 +133,8 @@ result<meant_command> find_command(const registry<command>& in, std::vector<std:
     }
     if (const auto more = next_words(in, words[0] + " "); !more.empty()) {
         if (words.size() == 1) return fail("{} is followed by one of: {}", words[0], fmt::join(more, ", "));
-        return fail("there is no command \"{} {}\"{}; {} is followed by one of: {}", words[0], words[1], config::did_you_mean(words[1], more),
-                    words[0], fmt::join(more, ", "));
+        return fail("there is no command \"{} {}\"{}; {} is followed by one of: {}", words[0], words[1],
+                    config::did_you_mean(words[1], more), words[0], fmt::join(more, ", "));
     }
     const auto first = next_words(in, "");
     return fail("there is no command \"{}\"{}; `help` lists them all", words[0], config::did_you_mean(words[0], first));

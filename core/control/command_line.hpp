@@ -20,8 +20,8 @@ struct command_arguments {
     std::map<std::string, std::string, std::less<>> options; ///< value is empty for a flag
     bool has(std::string_view option) const { return options.contains(option); }
 };
-/// `usage` names what is known: "NAME [--now] [--hang-up-after SECONDS]". Fails for an unknown option, a missing value, and a wrong
-/// number of words: capitals in `usage` are words, those in brackets may be left out.
+/// `usage` names what is known: "NAME [--now] [--hang-up-after SECONDS]". Fails for an unknown option, a missing value, and a
+/// wrong number of words: capitals in `usage` are words, those in brackets may be left out.
 result<command_arguments> sort_arguments(std::vector<std::string> arguments, const std::string& name, const std::string& usage);
 /// A number of seconds that an option gives.
 result<duration> to_seconds(const std::string& text);

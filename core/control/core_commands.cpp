@@ -27,21 +27,23 @@ result<command_reply> show(engine& core, instant began) {
     std::size_t running = 0;
     for (const auto& m : core.modules().list())
         if (m.state == "running") ++running;
-    return command_reply{value::table{{"version", STROWGER_VERSION},
-                                      {"abi", STROWGER_ABI_TEXT},
-                                      {"up_seconds", to_number(core.time().now() - began)},
-                                      {"configuration", core.configuration().string()},
-                                      {"state_directory", core.state_directory().string()},
-                                      {"passwords", core.secrets().file().string()},
-                                      {"dialplan", core.settings().dialplan.directory.string()},
-                                      {"dialplan_version", core.dialplan().version()},
-                                      {"calls", core.calls().count()},
-                                      {"calls_total", core.calls().total()},
-                                      {"stopping", core.calls().draining()},
-                                      {"modules", running},
-                                      {"media_ports", value::table{{"in_use", ports.in_use}, {"at_rest", ports.at_rest}, {"total", ports.total}}},
-                                      {"threads", worker_rows(core)}},
-                         {}, {}};
+    return command_reply{
+        value::table{{"version", STROWGER_VERSION},
+                     {"abi", STROWGER_ABI_TEXT},
+                     {"up_seconds", to_number(core.time().now() - began)},
+                     {"configuration", core.configuration().string()},
+                     {"state_directory", core.state_directory().string()},
+                     {"passwords", core.secrets().file().string()},
+                     {"dialplan", core.settings().dialplan.directory.string()},
+                     {"dialplan_version", core.dialplan().version()},
+                     {"calls", core.calls().count()},
+                     {"calls_total", core.calls().total()},
+                     {"stopping", core.calls().draining()},
+                     {"modules", running},
+                     {"media_ports", value::table{{"in_use", ports.in_use}, {"at_rest", ports.at_rest}, {"total", ports.total}}},
+                     {"threads", worker_rows(core)}},
+        {},
+        {}};
 }
 
 result<command_reply> set_level(command_arguments a) {
@@ -57,7 +59,8 @@ result<command_reply> set_level(command_arguments a) {
 std::optional<std::string> manual_of(const engine& core, const std::string& application) {
     if (application.find('/') != std::string::npos || application.starts_with(".")) return std::nullopt;
     const auto& modules = core.settings().engine.module_directory;
-    for (const auto& root : {modules / ".." / "apps", modules / ".." / ".." / ".." / "apps", std::filesystem::path("/usr/share/strowger/apps")}) {
+    for (const auto& root :
+         {modules / ".." / "apps", modules / ".." / ".." / ".." / "apps", std::filesystem::path("/usr/share/strowger/apps")}) {
         std::ifstream in(root / application / "README.md");
         if (in) return std::string(std::istreambuf_iterator<char>(in), {});
     }
@@ -69,11 +72,13 @@ result<command_reply> help(engine& core, command_arguments a) {
         value::list rows;
         for (const auto& name : core.commands.names())
             if (const auto c = core.commands.find(name, "help"))
-                rows.push_back(value::table{{"command", c->what.usage.empty() ? name : name + " " + c->what.usage}, {"summary", c->what.summary}});
+                rows.push_back(value::table{{"command", c->what.usage.empty() ? name : name + " " + c->what.usage},
+                                            {"summary", c->what.summary}});
         return command_reply{std::move(rows), {}, {"command", "summary"}};
     }
     if (a.words.size() == 1)
-        if (auto manual = manual_of(core, a.words[0])) return text_reply(std::move(*manual), value::table{{"application", a.words[0]}});
+        if (auto manual = manual_of(core, a.words[0]))
+            return text_reply(std::move(*manual), value::table{{"application", a.words[0]}});
     auto meant = find_command(core.commands, a.words, "help");
     if (!meant) return fail(meant);
     const auto& c = meant->what;
@@ -92,8 +97,12 @@ task<std::vector<std::string>> at_once(std::vector<std::string> words) { co_retu
 } // namespace
 
 void add_core_commands(engine& core, std::function<void(std::optional<duration> limit)> stop) {
-    command head{"core show", "", "Version, load and places of the engine", "Where its files are, how many calls there are, and how busy its threads "
-                 "were.\nExample: core show", {}};
+    command head{"core show",
+                 "",
+                 "Version, load and places of the engine",
+                 "Where its files are, how many calls there are, and how busy its threads "
+                 "were.\nExample: core show",
+                 {}};
     add_plain(core, std::move(head), [&core, began = core.time().now()](command_arguments) { return show(core, began); });
 
     head = {"core stop", "[--now]", "Ends the engine",

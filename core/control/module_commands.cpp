@@ -38,7 +38,8 @@ result<command_reply> list(engine& core, command_arguments a) {
         rows.push_back(value::table{{"name", m.name}, {"version", m.version}, {"generation", m.generation}, {"state", m.state},
                                     {"users", m.leases}, {"seconds", to_number(m.in_state)}, {"maturity", m.maturity},
                                     {"summary", m.summary}, {"file", m.file.string()}});
-    return command_reply{std::move(rows), {}, {"name", "version", "generation", "state", "users", "seconds", "maturity", "summary"}};
+    return command_reply{
+        std::move(rows), {}, {"name", "version", "generation", "state", "users", "seconds", "maturity", "summary"}};
 }
 
 result<std::optional<duration>> deadline_of(const command_arguments& a) {
@@ -53,8 +54,9 @@ result<std::optional<duration>> deadline_of(const command_arguments& a) {
 // Plain functions make the tables: GCC 12 destroys braced lists of objects twice inside a coroutine.
 command_reply unloaded(const std::string& name) { return text_reply(name + " is unloaded\n", value::table{{"gone", true}}); }
 command_reply draining(const std::string& name, const std::vector<lease_line>& users) {
-    return text_reply(fmt::format("{} is being unloaded and goes with its last user; `module leases {}` lists them\n", name, name),
-                      value::table{{"gone", false}, {"users", lease_rows(users)}});
+    return text_reply(
+        fmt::format("{} is being unloaded and goes with its last user; `module leases {}` lists them\n", name, name),
+        value::table{{"gone", false}, {"users", lease_rows(users)}});
 }
 command_reply reloaded(engine& core, const std::string& name) {
     value::table data;
@@ -107,16 +109,24 @@ void add_module_commands(engine& core) {
         return text_reply(a.words[0] + " is running\n");
     });
 
-    head = {"module unload", "NAME [--now] [--hang-up-after SECONDS] [--with-users]", "Takes a module out, with calls in progress",
-            "Nobody new finds the module; it leaves memory when its last user has ended. --hang-up-after ends the calls that still use it\n"
+    head = {"module unload",
+            "NAME [--now] [--hang-up-after SECONDS] [--with-users]",
+            "Takes a module out, with calls in progress",
+            "Nobody new finds the module; it leaves memory when its last user has ended. --hang-up-after ends the calls that "
+            "still use it\n"
             "after so many seconds, --now at once. --with-users unloads the modules that need it first.\n"
-            "Example: module unload echo --hang-up-after 30", {}};
+            "Example: module unload echo --hang-up-after 30",
+            {}};
     head.complete = completes_running(core);
     add_waiting(core, std::move(head), [&core](command_arguments a) { return unload(core, std::move(a)); });
 
-    head = {"module reload", "NAME [--now] [--hang-up-after SECONDS]", "Takes a new build of a module into service",
-            "New calls get the new build, calls in progress end on the old one. A module that owns a port drains first. When the new build\n"
-            "cannot be loaded, the old one stays.\nExample: module reload auto_attendant", {}};
+    head = {"module reload",
+            "NAME [--now] [--hang-up-after SECONDS]",
+            "Takes a new build of a module into service",
+            "New calls get the new build, calls in progress end on the old one. A module that owns a port drains first. When the "
+            "new build\n"
+            "cannot be loaded, the old one stays.\nExample: module reload auto_attendant",
+            {}};
     head.complete = completes_running(core);
     add_waiting(core, std::move(head), [&core](command_arguments a) { return reload(core, std::move(a)); });
 

@@ -139,8 +139,8 @@ void greet(const engine& core, const fs::path& socket) {
                "What happens to calls is in {}; after a change: dialplan reload\n"
                "Console: strowger console --socket {}\n",
                addresses.empty() ? "see [sip] in " + core.configuration().string() : addresses,
-               users.empty() ? "none yet; add [users.<name>] to " + core.configuration().string() : users, core.secrets().file().string(),
-               (s.dialplan.directory / "main.lua").string(), socket.string());
+               users.empty() ? "none yet; add [users.<name>] to " + core.configuration().string() : users,
+               core.secrets().file().string(), (s.dialplan.directory / "main.lua").string(), socket.string());
     std::fflush(stdout);
 }
 
@@ -159,7 +159,8 @@ int run_engine(const program_options& o) {
     std::error_code failed;
     fs::create_directories(state.parent_path(), failed);
     if (::mkdir(state.c_str(), 0700) != 0 && !fs::is_directory(state, failed))
-        return complain(fmt::format("cannot make the state directory {}; choose one that can be written by --state", state.string()));
+        return complain(
+            fmt::format("cannot make the state directory {}; choose one that can be written by --state", state.string()));
     const auto socket = socket_of(*settings, o);
 
     auto signals = program::take_signals();

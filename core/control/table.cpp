@@ -37,7 +37,8 @@ std::string cell(const value& v) {
 
 bool is_table_list(const value& v) {
     const auto* list = v.items();
-    return list != nullptr && !list->empty() && std::all_of(list->begin(), list->end(), [](const value& i) { return i.fields() != nullptr; });
+    return list != nullptr && !list->empty() &&
+           std::all_of(list->begin(), list->end(), [](const value& i) { return i.fields() != nullptr; });
 }
 
 std::string rows(const value::list& list, std::vector<std::string> columns, std::size_t width, bool bold_head) {
@@ -94,7 +95,8 @@ void lines(const value& v, const std::string& indent, std::size_t width, bool bo
             lines(field, indent + "  ", width, bold_head, out);
         } else if (is_table_list(field)) {
             out += "\n";
-            const auto inner = rows(*field.items(), {}, std::max<std::size_t>(width, indent.size() + 22) - indent.size() - 2, bold_head);
+            const auto inner =
+                rows(*field.items(), {}, std::max<std::size_t>(width, indent.size() + 22) - indent.size() - 2, bold_head);
             for (std::size_t at = 0; at < inner.size();) {
                 const auto end = inner.find('\n', at);
                 out += indent + "  " + inner.substr(at, end - at) + "\n";

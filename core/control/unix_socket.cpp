@@ -32,17 +32,20 @@ result<descriptor> connect_to(const std::filesystem::path& path) {
     if (!address) return fail(address);
     descriptor s(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!s || ::connect(s.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
-        return fail("no engine answers at {}: {}; start it with `strowger run`, or name its socket by --socket", path.string(), reason());
+        return fail("no engine answers at {}: {}; start it with `strowger run`, or name its socket by --socket", path.string(),
+                    reason());
     return s;
 }
 
 result<descriptor> listen_on(const std::filesystem::path& path) {
     const auto address = address_of(path);
     if (!address) return fail(address);
-    if (connect_to(path)) return fail("another engine listens at {}; stop it first, or give this one another --state or --socket", path.string());
+    if (connect_to(path))
+        return fail("another engine listens at {}; stop it first, or give this one another --state or --socket", path.string());
     struct stat found {};
     if (::lstat(path.c_str(), &found) == 0) {
-        if (!S_ISSOCK(found.st_mode)) return fail("{}: in the way of the console's socket, and not a socket; move it away", path.string());
+        if (!S_ISSOCK(found.st_mode))
+            return fail("{}: in the way of the console's socket, and not a socket; move it away", path.string());
         ::unlink(path.c_str());
     }
     descriptor s(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -51,7 +54,8 @@ result<descriptor> listen_on(const std::filesystem::path& path) {
     const bool bound = s && ::bind(s.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) == 0;
     const auto why = reason();
     ::umask(before);
-    if (!bound || ::listen(s.get(), 16) != 0) return fail("cannot open the console's socket {}: {}", path.string(), bound ? reason() : why);
+    if (!bound || ::listen(s.get(), 16) != 0)
+        return fail("cannot open the console's socket {}: {}", path.string(), bound ? reason() : why);
     return s;
 }
 

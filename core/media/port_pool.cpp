@@ -46,8 +46,8 @@ result<port_pair> port_pool::open(const std::string& local_address) {
         const auto port = take();
         if (port == 0) {
             const auto f = now();
-            return fail("no RTP port is left of {} pairs in {}-{} ({} in use, {} at rest): widen the range of media ports", f.total,
-                        first_, last_, f.in_use, f.at_rest);
+            return fail("no RTP port is left of {} pairs in {}-{} ({} in use, {} at rest): widen the range of media ports",
+                        f.total, first_, last_, f.in_use, f.at_rest);
         }
         port_pair pair(shared_from_this(), port, bind_udp(socket_address::parse(local_address, port)), udp_socket());
         if (pair.rtp) pair.rtcp = bind_udp(socket_address::parse(local_address, pair.rtcp_port()));

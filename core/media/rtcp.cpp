@@ -31,7 +31,8 @@ report_block read_block(const std::byte* p) noexcept {
     const auto loss = read_u32(p + 4);
     auto lost = static_cast<std::int32_t>(loss & 0xffffff);
     if (lost >= 0x800000) lost -= 0x1000000;
-    return {read_u32(p), static_cast<std::uint8_t>(loss >> 24), lost, read_u32(p + 8), read_u32(p + 12), read_u32(p + 16), read_u32(p + 20)};
+    return {read_u32(p),     static_cast<std::uint8_t>(loss >> 24), lost, read_u32(p + 8), read_u32(p + 12), read_u32(p + 16),
+            read_u32(p + 20)};
 }
 
 /// Of the first chunk; empty when it has no whole CNAME.

@@ -11,7 +11,8 @@ std::optional<rtp_packet> parse_rtp(std::span<std::byte> datagram) noexcept {
     const auto second = std::to_integer<unsigned>(p[1]);
 
     rtp_packet packet;
-    packet.header = {(second & 0x80) != 0, static_cast<std::uint8_t>(second & 0x7f), read_u16(p + 2), read_u32(p + 4), read_u32(p + 8)};
+    packet.header = {(second & 0x80) != 0, static_cast<std::uint8_t>(second & 0x7f), read_u16(p + 2), read_u32(p + 4),
+                     read_u32(p + 8)};
 
     std::size_t begin = rtp_header_size + 4 * (flags & 0x0f);
     std::size_t end = datagram.size();

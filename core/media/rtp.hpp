@@ -25,7 +25,8 @@ struct rtp_packet {
     std::span<std::byte> payload;
 };
 
-/// Skips CSRCs and the extension and takes the padding off. Nothing when it is not RTP version 2 or any length in it does not fit.
+/// Skips CSRCs and the extension and takes the padding off. Nothing when it is not RTP version 2 or any length in it does not
+/// fit.
 std::optional<rtp_packet> parse_rtp(std::span<std::byte> datagram) noexcept;
 /// The fixed header without CSRCs, extension or padding.
 void write_rtp(const rtp_header& header, std::span<std::byte, rtp_header_size> out) noexcept;

@@ -63,7 +63,8 @@ void rtp_statistics::heard_sender_report(std::uint64_t ntp_time, instant arrival
 
 std::uint64_t rtp_statistics::lost() const noexcept {
     if (!started_) return lost_before_;
-    return lost_before_ + static_cast<std::uint64_t>(std::max<std::int64_t>(expected() - static_cast<std::int64_t>(received_), 0));
+    return lost_before_ +
+           static_cast<std::uint64_t>(std::max<std::int64_t>(expected() - static_cast<std::int64_t>(received_), 0));
 }
 
 std::optional<report_block> rtp_statistics::make_block(instant now) noexcept {
@@ -73,8 +74,10 @@ std::optional<report_block> rtp_statistics::make_block(instant now) noexcept {
     const auto expected_now = expected() - std::exchange(expected_prior_, expected());
     const auto received_now = static_cast<std::int64_t>(received_ - std::exchange(received_prior_, received_));
     const auto lost_now = expected_now - received_now;
-    if (expected_now > 0 && lost_now > 0) b.fraction_lost = static_cast<std::uint8_t>(std::min<std::int64_t>(lost_now * 256 / expected_now, 255));
-    b.lost = static_cast<std::int32_t>(std::clamp<std::int64_t>(expected() - static_cast<std::int64_t>(received_), -0x800000, 0x7fffff));
+    if (expected_now > 0 && lost_now > 0)
+        b.fraction_lost = static_cast<std::uint8_t>(std::min<std::int64_t>(lost_now * 256 / expected_now, 255));
+    b.lost = static_cast<std::int32_t>(
+        std::clamp<std::int64_t>(expected() - static_cast<std::int64_t>(received_), -0x800000, 0x7fffff));
     b.highest_sequence = highest();
     b.jitter = static_cast<std::uint32_t>(jitter_);
     if (last_sr_ != 0) {

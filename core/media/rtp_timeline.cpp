@@ -17,7 +17,8 @@ constexpr std::int16_t largest_sequence_step = 3000;
 rtp_timeline::rtp_timeline() {
     const auto random = random_u64();
     ssrc_ = static_cast<std::uint32_t>(random);
-    next_sequence_ = static_cast<std::uint16_t>(random >> 48 & 0x7fff); // a wrap does not come soon: kinder to SRTP and old phones
+    next_sequence_ =
+        static_cast<std::uint16_t>(random >> 48 & 0x7fff); // a wrap does not come soon: kinder to SRTP and old phones
     next_timestamp_ = static_cast<std::uint32_t>(random_u64());
 }
 

@@ -9,7 +9,8 @@ namespace strowger::media {
 media_thread::~media_thread() = default;
 
 media_service::media_service(const clock& time, service_options options)
-    : impl_(new impl{time, options, std::make_shared<port_pool>(time, options.first_port, options.last_port, options.port_rest), {}}) {
+    : impl_(new impl{
+          time, options, std::make_shared<port_pool>(time, options.first_port, options.last_port, options.port_rest), {}}) {
     for (int i = 0; i < std::max(options.threads, 1); ++i)
         impl_->threads.push_back(std::make_unique<media_thread_impl>(fmt::format("media {}", i), time));
 }
@@ -21,7 +22,8 @@ void media_service::start() {
         t->home().start();
         // Linux takes 0 for the calling thread. Without the right to it, the threads keep their ordinary priority.
         t->home().post([] {
-            if (::setpriority(PRIO_PROCESS, 0, -10) != 0) log::debug("media", "no permission to raise the priority of a media thread");
+            if (::setpriority(PRIO_PROCESS, 0, -10) != 0)
+                log::debug("media", "no permission to raise the priority of a media thread");
         });
     }
 }

@@ -16,14 +16,15 @@ result<std::unique_ptr<stream>> stream::open_rtp(media_service& service, media_t
                                                  std::shared_ptr<leg_mailbox> events, std::string call_id) {
     auto ports = service.inside().ports->open(local_address);
     if (!ports) return fail(ports);
-    return std::make_unique<stream>(std::make_shared<stream_core>(static_cast<media_thread_impl&>(home), std::move(*ports), nullptr,
-                                                                  std::move(events), std::move(call_id), local_address));
+    return std::make_unique<stream>(std::make_shared<stream_core>(static_cast<media_thread_impl&>(home), std::move(*ports),
+                                                                  nullptr, std::move(events), std::move(call_id), local_address));
 }
 
 std::unique_ptr<stream> stream::open_pipe(media_service&, media_thread& home, std::shared_ptr<frame_pipe> pipe,
                                           std::shared_ptr<leg_mailbox> events, std::string call_id) {
-    return std::make_unique<stream>(std::make_shared<stream_core>(static_cast<media_thread_impl&>(home), port_pair(), std::move(pipe),
-                                                                  std::move(events), std::move(call_id), std::string()));
+    return std::make_unique<stream>(std::make_shared<stream_core>(static_cast<media_thread_impl&>(home), port_pair(),
+                                                                  std::move(pipe), std::move(events), std::move(call_id),
+                                                                  std::string()));
 }
 
 bool stream::is_rtp() const noexcept { return core_->is_rtp; }

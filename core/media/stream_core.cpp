@@ -20,11 +20,11 @@ constexpr std::size_t comfort_noise = 13; // RFC 3389; taken for silence
 
 } // namespace
 
-stream_core::stream_core(media_thread_impl& home, port_pair ports, std::shared_ptr<frame_pipe> pipe, std::shared_ptr<leg_mailbox> events,
-                         std::string call, std::string address)
-    : call_id(std::move(call)), local_address(std::move(address)), rtp_port(ports.rtp_port()), is_rtp(pipe == nullptr), handle_home(&home),
-      commands_to_(&home), events_(std::move(events)), ports_(std::move(ports)), pipe_(std::move(pipe)), cname_(random_hex(8)),
-      opened_at_(home.home().now()), opened_wall_(home.home().time().wall()) {
+stream_core::stream_core(media_thread_impl& home, port_pair ports, std::shared_ptr<frame_pipe> pipe,
+                         std::shared_ptr<leg_mailbox> events, std::string call, std::string address)
+    : call_id(std::move(call)), local_address(std::move(address)), rtp_port(ports.rtp_port()), is_rtp(pipe == nullptr),
+      handle_home(&home), commands_to_(&home), events_(std::move(events)), ports_(std::move(ports)), pipe_(std::move(pipe)),
+      cname_(random_hex(8)), opened_at_(home.home().now()), opened_wall_(home.home().time().wall()) {
     first_packet_due_ = !is_rtp;
     pipe_header_.ssrc = static_cast<std::uint32_t>(random_u64());
 }
@@ -114,7 +114,8 @@ void stream_core::configure(const sdp::agreed_audio& agreed, const source_policy
     if (!is_rtp) return;
     const auto codec = g711_named(agreed.chosen);
     if (!codec) {
-        log::warn({"media", call_id}, "the codec {} was agreed on but cannot be spoken; the leg stays silent", agreed.chosen.name);
+        log::warn({"media", call_id}, "the codec {} was agreed on but cannot be spoken; the leg stays silent",
+                  agreed.chosen.name);
         return;
     }
     const auto remote = socket_address::parse(agreed.remote_address, agreed.remote_rtp_port);
@@ -143,7 +144,8 @@ void stream_core::configure(const sdp::agreed_audio& agreed, const source_policy
     map(agreed.receive_payload_type, kind(*codec));
     event_payload_type_.reset();
     if (agreed.telephone_event_clock_rate == 8000) {
-        if (agreed.send_telephone_event_pt) event_payload_type_ = static_cast<std::uint8_t>(*agreed.send_telephone_event_pt & 0x7f);
+        if (agreed.send_telephone_event_pt)
+            event_payload_type_ = static_cast<std::uint8_t>(*agreed.send_telephone_event_pt & 0x7f);
         if (agreed.receive_telephone_event_pt) map(*agreed.receive_telephone_event_pt, payload::event);
     }
     if (agreed.receive_telephone_event_pt)

@@ -51,7 +51,8 @@ void stream_core::on_rtp(std::span<std::byte> datagram, const socket_address& fr
     const auto packet = parse_rtp(datagram);
     const auto kind = packet ? payloads_[packet->header.payload_type] : payload::unknown;
     const bool sound = kind == payload::pcmu || kind == payload::pcma;
-    const bool good = kind == payload::ignored || (sound && packet->payload.size() >= least_samples && packet->payload.size() <= most_samples) ||
+    const bool good = kind == payload::ignored ||
+                      (sound && packet->payload.size() >= least_samples && packet->payload.size() <= most_samples) ||
                       (kind == payload::event && packet->payload.size() >= telephone_event_size);
     if (!good) { // which latches nothing
         if (source_.same_host(from))

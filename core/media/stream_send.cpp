@@ -8,15 +8,18 @@ namespace {
 
 constexpr std::size_t longest_packet_samples = 480; // 60 ms
 
-std::span<std::byte, rtp_header_size> head_of(std::byte* packet) { return std::span<std::byte, rtp_header_size>(packet, rtp_header_size); }
+std::span<std::byte, rtp_header_size> head_of(std::byte* packet) {
+    return std::span<std::byte, rtp_header_size>(packet, rtp_header_size);
+}
 
 } // namespace
 
 void stream_core::transmit(std::span<const std::byte> packet) noexcept {
     const auto& to = source_.destination();
     // A full buffer or a peer that is not there yet loses the packet, as a network does.
-    const auto sent = connected_ ? ::send(ports_.rtp.fd(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
-                                 : ::sendto(ports_.rtp.fd(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL, to.data(), to.size());
+    const auto sent =
+        connected_ ? ::send(ports_.rtp.fd(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+                   : ::sendto(ports_.rtp.fd(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL, to.data(), to.size());
     if (sent < 0) return;
     ++packets_sent_;
     octets_sent_ += packet.size() - rtp_header_size;
@@ -88,7 +91,8 @@ void stream_core::to_pipe(codec_id from, std::span<const std::byte> sound) {
     decode(from, sound, samples);
     for (std::size_t at = 0; at < count;) {
         const auto some = std::min(count - at, pipe_frame_.size() - pipe_filled_);
-        std::copy_n(samples.begin() + static_cast<std::ptrdiff_t>(at), some, pipe_frame_.begin() + static_cast<std::ptrdiff_t>(pipe_filled_));
+        std::copy_n(samples.begin() + static_cast<std::ptrdiff_t>(at), some,
+                    pipe_frame_.begin() + static_cast<std::ptrdiff_t>(pipe_filled_));
         at += some;
         pipe_filled_ += some;
         if (pipe_filled_ == pipe_frame_.size()) {

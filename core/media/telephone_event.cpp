@@ -14,8 +14,8 @@ constexpr unsigned units(std::chrono::milliseconds t) { return static_cast<unsig
 std::optional<telephone_event> parse_telephone_event(std::span<const std::byte> payload) noexcept {
     if (payload.size() < telephone_event_size) return std::nullopt;
     const auto flags = std::to_integer<unsigned>(payload[1]);
-    return telephone_event{std::to_integer<std::uint8_t>(payload[0]), (flags & 0x80) != 0, static_cast<std::uint8_t>(flags & 0x3f),
-                           read_u16(payload.data() + 2)};
+    return telephone_event{std::to_integer<std::uint8_t>(payload[0]), (flags & 0x80) != 0,
+                           static_cast<std::uint8_t>(flags & 0x3f), read_u16(payload.data() + 2)};
 }
 
 void write_telephone_event(const telephone_event& e, std::span<std::byte, telephone_event_size> out) noexcept {
@@ -51,7 +51,8 @@ std::optional<telephone_event_sender::packet> telephone_event_sender::next() noe
 
 bool telephone_event_sender::done() const noexcept { return ends_sent_ == 3 && elapsed_ >= event_.duration + units(gap); }
 
-std::optional<char> telephone_event_receiver::take(const telephone_event& e, bool marker, std::uint32_t timestamp, instant now) noexcept {
+std::optional<char> telephone_event_receiver::take(const telephone_event& e, bool marker, std::uint32_t timestamp,
+                                                   instant now) noexcept {
     const auto ahead = static_cast<std::int32_t>(timestamp - timestamp_);
     const bool recent = started_ && now - heard_ < std::chrono::seconds{10};
     if (recent && ahead <= 0 && ahead > -80000) { // of this key, or late from one before
@@ -63,7 +64,8 @@ std::optional<char> telephone_event_receiver::take(const telephone_event& e, boo
         return std::nullopt;
     }
     // A key held for longer than the field can say goes on in a new segment, where the last one ended (RFC 4733 §2.5.1.3).
-    const bool goes_on = recent && pressed(now) && !marker && e.code == code_ && duration_ > 0 && timestamp == timestamp_ + duration_;
+    const bool goes_on =
+        recent && pressed(now) && !marker && e.code == code_ && duration_ > 0 && timestamp == timestamp_ + duration_;
     started_ = true;
     open_ = !e.end;
     code_ = e.code;

@@ -34,7 +34,9 @@ bool socket_address::same_address(const socket_address& other) const noexcept {
     return std::memcmp(&v6_.sin6_addr, &other.v6_.sin6_addr, sizeof v6_.sin6_addr) == 0;
 }
 
-bool socket_address::operator==(const socket_address& other) const noexcept { return same_address(other) && port() == other.port(); }
+bool socket_address::operator==(const socket_address& other) const noexcept {
+    return same_address(other) && port() == other.port();
+}
 
 std::string socket_address::text() const {
     std::array<char, INET6_ADDRSTRLEN> room{};

@@ -24,7 +24,8 @@ void wheel::add(paced& p) {
     const auto from = std::max(done_, slot_at(home_.now())) + 1;
     auto best = from;
     for (auto slot = from; slot < from + spread; ++slot)
-        if (slots_[static_cast<std::size_t>(slot) % size].size() < slots_[static_cast<std::size_t>(best) % size].size()) best = slot;
+        if (slots_[static_cast<std::size_t>(slot) % size].size() < slots_[static_cast<std::size_t>(best) % size].size())
+            best = slot;
     put(p, best);
     if (!is_running_) arm();
 }

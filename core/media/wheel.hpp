@@ -26,7 +26,8 @@ private:
     std::size_t slot_ = 0, index_ = 0;
 };
 
-/// Members are spread over the slots, so that packets do not leave in bursts. No timer runs while there are none. Worker's thread only.
+/// Members are spread over the slots, so that packets do not leave in bursts. No timer runs while there are none. Worker's thread
+/// only.
 class wheel {
 public:
     static constexpr auto slot_length = std::chrono::milliseconds{2};

@@ -19,7 +19,8 @@ def compiler(build):
             words = words[next(i for i, word in enumerate(words) if "ccache" not in Path(word).name):]
             output = words.index("-o")
             del words[output:output + 2]
-            return [word for word in words if word not in ("-c", entry["file"]) and not word.startswith(("-g", "-O"))], entry["directory"]
+            words = [word for word in words if word not in ("-c", entry["file"]) and not word.startswith(("-g", "-O"))]
+            return words, entry["directory"]
     sys.exit(f"{build}/compile_commands.json has no source of core/")
 
 
@@ -28,7 +29,8 @@ def main():
 
     def complaint(header):
         include = f'#include "{header.relative_to(ROOT).as_posix()}"\n'
-        run = subprocess.run([*command, "-fsyntax-only", "-x", "c++", "-"], input=include * 2, text=True, capture_output=True, cwd=directory)
+        run = subprocess.run([*command, "-fsyntax-only", "-x", "c++", "-"],
+                             input=include * 2, text=True, capture_output=True, cwd=directory)
         return run.stderr or f"{header}: the compiler failed\n" if run.returncode else ""
 
     headers = sorted((ROOT / "core").rglob("*.hpp"))

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-TEXT_ENDINGS = {".cpp", ".hpp", ".h", ".c", ".py", ".lua", ".md", ".toml", ".txt", ".cmake", ".json", ".xml", ".map", ".service", ".sh", ""}
+TEXT_ENDINGS = {".cpp", ".hpp", ".h", ".c", ".py", ".lua", ".md", ".toml", ".txt", ".cmake", ".json", ".xml", ".map",
+                ".service", ".sh", ""}
 NOT_OURS = {".git", "build", "__pycache__"}
 
 

@@ -124,11 +124,14 @@ class Coroutines(Checks):
     def test_an_await_holds_no_aggregate_and_no_lambda(self):
         check = coroutines.awaits_hold_no_braces
         for text in ("co_await c.dial({.number = n});", "co_await c.dial(options{n});", "if (co_await f(o{1})) {}",
-                     "co_await f([&] { g(); });", "x = b ? g() : co_await f(o{1});", "co_await f(a,\n  [n](int) {});"):
+                     "co_await f([&] { g(); });", "x = b ? g() : co_await f(o{1});",
+                     "co_await f(a,\n  [n](int) {});"):
             with self.subTest(text):
                 self.finds(check, "core/a.cpp", text)
-        for text in ("co_await c.dial(std::move(o));", "if (auto r = co_await f(x); r) { g({1}); }", "while (const auto d = co_await r()) { }",
-                     "co_await f(items[0], map[key][1]);", 'co_await f("{}", \'{\', R"(a { b)"); // { [', "for (auto& x : co_await f()) { }",
+        for text in ("co_await c.dial(std::move(o));", "if (auto r = co_await f(x); r) { g({1}); }",
+                     "while (const auto d = co_await r()) { }",
+                     "co_await f(items[0], map[key][1]);", 'co_await f("{}", \'{\', R"(a { b)"); // { [',
+                     "for (auto& x : co_await f()) { }",
                      "co_await f(10'000); g({'a'});", "auto o = options{n}; co_await f(std::move(o)); auto g = [] {};"):
             with self.subTest(text):
                 self.passes(check, "core/a.cpp", text)
@@ -174,20 +177,23 @@ class Documents(Checks):
         beside = {"docs/other.md": "# Other things, and more\n"}
         self.finds(check, "docs/a.md", "\nsee [it](gone.md)\n", 2, beside)
         self.finds(check, "docs/a.md", "see [it](other.md#no-such)\n", 1, beside)
-        self.passes(check, "docs/a.md", "[a](other.md#other-things-and-more) [b](https://example.org/) [c](..) [d](#e)\n# E\n", beside)
+        good = "[a](other.md#other-things-and-more) [b](https://example.org/) [c](..) [d](#e)\n# E\n"
+        self.passes(check, "docs/a.md", good, beside)
         self.passes(check, "docs/a.md", "```lua\nkeys[1](x)\n```\n", beside)
 
     def test_files_that_are_named(self):
         check = documents.named_files_exist
         self.finds(check, "a.md", "`core/call/gone.hpp`\n")
+        self.finds(check, "a.md", "`apps/echo/gone.md`\n", beside={"apps/echo/echo.cpp": ""})
+        self.passes(check, "a.md", "write `apps/greeter/greeter.cpp`\n")
         self.passes(check, "a.md", "`core/call/call.hpp`, `core/*/call.hpp`, `core/call`, `core/<your folder>/x.hpp`\n",
                     {"core/call/call.hpp": ""})
 
     def test_decisions_that_are_named(self):
         check = documents.decisions_exist
         beside = {"contrib/docs/decisions/0001-threads.md": ""}
-        self.finds(check, "core/a.hpp", "// see decision 0002\n", beside=beside)
-        self.passes(check, "core/a.hpp", "// see decisions/0001\n", beside=beside)
+        self.finds(check, "core/a.hpp", "// see decision 00" "02\n", beside=beside)
+        self.passes(check, "core/a.hpp", "// see decisions/00" "01\n", beside=beside)
 
 
 class Reading(unittest.TestCase):

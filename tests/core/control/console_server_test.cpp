@@ -112,7 +112,8 @@ TEST_CASE("consoles get answers in the order of their requests, and do not wait 
 TEST_CASE("garbage is answered with an error, and the console goes on") {
     stage s;
     console a(s);
-    for (const auto* bad : {"", "garbage", "[]", "{}", "{\"command\":7}", "{\"command\":\"say \\\"x\"}", "{\"command\":\"sya\"}", "\xff\x00"}) {
+    for (const auto* bad :
+         {"", "garbage", "[]", "{}", "{\"command\":7}", "{\"command\":\"say \\\"x\"}", "{\"command\":\"sya\"}", "\xff\x00"}) {
         INFO(bad);
         a.send(std::string(bad) + "\n");
         CHECK_THAT(a.receive(), Contains("\"ok\":false"));
