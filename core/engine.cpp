@@ -124,12 +124,14 @@ result<> engine::start() {
     control_->post([this] { expire_registrations(); });
     // A broken dialplan must not keep the engine, and with it emergency calls, from starting.
     if (auto loaded = dialplan_->load(); !loaded)
-        log::error("dialplan", "{}; calls are refused until `dialplan reload` succeeds, emergency calls go through", loaded.error().text);
+        log::error("dialplan", "{}; calls are refused until `dialplan reload` succeeds, emergency calls go through",
+                   loaded.error().text);
     return {};
 }
 
 void engine::expire_registrations() {
-    for (const auto& gone : locations_->expire(time_.now())) log::info("location", "the registration of {} at {} has ended", gone.user, gone.address);
+    for (const auto& gone : locations_->expire(time_.now()))
+        log::info("location", "the registration of {} at {} has ended", gone.user, gone.address);
     expiry_ = control_->after(30s, [this] { expire_registrations(); });
 }
 
@@ -158,8 +160,8 @@ result<> engine::load_prompts() {
     prompts_ = std::make_unique<media::prompt_library>(std::move(sources));
     const auto report = prompts_->load_all(keys, s.language);
     if (!report.failures.empty())
-        log::warn("sounds", "{} of {} prompts are missing and will be spoken by the fallback voice; the first: {}", report.failures.size(),
-                  keys.size(), report.failures.front().text);
+        log::warn("sounds", "{} of {} prompts are missing and will be spoken by the fallback voice; the first: {}",
+                  report.failures.size(), keys.size(), report.failures.front().text);
     if (s.music.empty()) return {};
     std::vector<std::filesystem::path> files;
     std::error_code failed;
@@ -209,7 +211,8 @@ result<std::vector<endpoint>> engine::resolve(const std::string& target) {
     }
     if (kind == "user") {
         if (!users.contains(name)) return fail("there is no user '{}' in the configuration", name);
-        for (const auto& b : locations_->bindings_of(name)) out.push_back(endpoint{b.driver, b.address, b.received, b.path, name});
+        for (const auto& b : locations_->bindings_of(name))
+            out.push_back(endpoint{b.driver, b.address, b.received, b.path, name});
         return out;
     }
     if (!drivers.find(kind, "look-up")) return fail("'{}/' is neither user, ext nor a loaded channel driver", kind);

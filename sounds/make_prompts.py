@@ -4,8 +4,8 @@
 make_prompts.py CATALOGUE OUT [--recorded DIRECTORY]... [--stamp FILE]
 
 Reads CATALOGUE/<language>.toml and writes OUT/<language>/<key>.wav. Keys that a language has below a --recorded directory (in a
-folder <language> or <language>_*) are left out. Made again is only what is missing or whose text changed; what is no longer wanted
-is removed. Without espeak-ng or sox it says so and succeeds: the engine then speaks or skips such prompts at run time.
+folder <language> or <language>_*) are left out. Made again is only what is missing or whose text changed; what is no longer
+wanted is removed. Without espeak-ng or sox it says so and succeeds: the engine then speaks or skips such prompts at run time.
 """
 import argparse
 import concurrent.futures
@@ -60,11 +60,13 @@ def speak(path, language, text):
     temporary = path.with_suffix(".tmp.wav")
     try:
         spoken = subprocess.run(
-            ["espeak-ng", "-b", "1", "-v", voice, "--stdin", "--stdout"], input=text.encode(), capture_output=True, check=True, timeout=60
+            ["espeak-ng", "-b", "1", "-v", voice, "--stdin", "--stdout"],
+            input=text.encode(), capture_output=True, check=True, timeout=60,
         ).stdout
         # --stdout cannot know the length in its header: sox is told to take what comes.
         subprocess.run(
-            ["sox", "-V1", "-D", "-G", "--ignore-length", "-t", "wav", "-", "-r", str(RATE), "-b", "16", "-c", "1", str(temporary)],
+            ["sox", "-V1", "-D", "-G", "--ignore-length", "-t", "wav", "-", "-r", str(RATE), "-b", "16", "-c", "1",
+             str(temporary)],
             input=spoken, capture_output=True, check=True, timeout=60,
         )
         temporary.replace(path)
@@ -86,7 +88,8 @@ def main():
 
     missing = [program for program in ("espeak-ng", "sox") if shutil.which(program) is None]
     if missing:
-        print(f"sounds: {' and '.join(missing)} not found: prompts without a recording are not made. apt install {' '.join(missing)}")
+        print(f"sounds: {' and '.join(missing)} not found: prompts without a recording are not made. "
+              f"apt install {' '.join(missing)}")
         return 0
 
     wanted = wanted_prompts(options.catalogue, options.recorded)

@@ -33,8 +33,9 @@ prompt_list prompts(const value& v, const char* otherwise) {
 }
 
 attendant read(const value& a) {
-    static constexpr std::string_view known[] = {"greeting", "menu",    "goodbye", "not_available", "keys",    "operator", "extensions",
-                                                 "timeout",  "between", "tries",   "invalid",       "no_input", "ring_for", "rounds"};
+    static constexpr std::string_view known[] = {"greeting", "menu",       "goodbye",  "not_available", "keys",
+                                                 "operator", "extensions", "timeout",  "between",       "tries",
+                                                 "invalid",  "no_input",   "ring_for", "rounds"};
     if (const auto* fields = a.fields())
         for (const auto& [name, ignored] : *fields)
             if (std::find(std::begin(known), std::end(known), name) == std::end(known))
@@ -50,7 +51,8 @@ attendant read(const value& a) {
     out.rounds = static_cast<int>(a["rounds"].integer_or(3));
     if (const auto* keys = a["keys"].fields())
         for (const auto& [key, target] : *keys) {
-            if (target.text() == nullptr) throw std::runtime_error("auto_attendant: keys['" + key + "'] must be a target such as \"ext/200\"");
+            if (target.text() == nullptr)
+                throw std::runtime_error("auto_attendant: keys['" + key + "'] must be a target such as \"ext/200\"");
             out.keys[key] = *target.text();
         }
     if (!out.operator_target.empty()) out.keys.try_emplace("0", out.operator_target);
@@ -63,7 +65,8 @@ attendant read(const value& a) {
         c.extensions.push_back(*pattern);
     }
     if (c.keys.empty() && c.extensions.empty())
-        throw std::runtime_error("auto_attendant has nothing to choose from: give it keys = {[\"1\"] = \"ext/200\"} or extensions = \"_2XX\"");
+        throw std::runtime_error(
+            "auto_attendant has nothing to choose from: give it keys = {[\"1\"] = \"ext/200\"} or extensions = \"_2XX\"");
     c.prompt = out.menu;
     c.timeout = seconds(a["timeout"], 5);
     c.between = seconds(a["between"], 3);
@@ -113,4 +116,5 @@ public:
 } // namespace
 } // namespace strowger
 
-STROWGER_MODULE(strowger::auto_attendant_module, "auto_attendant", "1.0", "Greets callers and connects them by key or extension", stable)
+STROWGER_MODULE(strowger::auto_attendant_module, "auto_attendant", "1.0", "Greets callers and connects them by key or extension",
+                stable)

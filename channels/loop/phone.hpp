@@ -9,7 +9,8 @@ namespace strowger::loop {
 
 class phone final : public virtual_phone, public wire_end, public std::enable_shared_from_this<phone> {
 public:
-    phone(module_context& ctx, std::string name, std::string context) : ctx_(ctx), name_(std::move(name)), context_(std::move(context)) {}
+    phone(module_context& ctx, std::string name, std::string context)
+        : ctx_(ctx), name_(std::move(name)), context_(std::move(context)) {}
 
     void dial(std::string number) override;
     void answer() override;

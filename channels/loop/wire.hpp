@@ -52,7 +52,8 @@ private:
 class loop_channel final : public channel {
 public:
     /// `pipe` is what the engine at the other end gets as media when this end answers; null when that end is a phone.
-    loop_channel(std::shared_ptr<wire_end> other, std::shared_ptr<media::frame_pipe> pipe) : other_(std::move(other)), pipe_(std::move(pipe)) {}
+    loop_channel(std::shared_ptr<wire_end> other, std::shared_ptr<media::frame_pipe> pipe)
+        : other_(std::move(other)), pipe_(std::move(pipe)) {}
     ~loop_channel() override { loop_channel::hang_up(hangup_cause::normal); }
 
     void ring() override { tell(event::ringing{}); }

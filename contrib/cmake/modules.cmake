@@ -1,5 +1,5 @@
-# strowger_add_module(NAME [DIR folder] [TARGET name] SOURCES file... [LIBRARIES target...]): one loadable module, built so that it can
-# leave memory again. TARGET is for a second build of one module, in a folder of its own.
+# strowger_add_module(NAME [DIR folder] [TARGET name] SOURCES file... [LIBRARIES target...]): one loadable module, built so that
+# it can leave memory again. TARGET is for a second build of one module, in a folder of its own.
 #
 # -fno-gnu-unique: a GNU unique symbol pins its library for ever. The version script leaves one exported symbol.
 # Modules go to <build>/modules, where the engine of a source tree looks for them.

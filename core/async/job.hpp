@@ -49,7 +49,8 @@ private:
     };
     static constexpr std::size_t room_size = 48;
     template <class F>
-    static constexpr bool fits = sizeof(F) <= room_size && alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
+    static constexpr bool fits = sizeof(F) <= room_size &&
+                                 alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
 
     template <class F>
     static constexpr operations small_table = {

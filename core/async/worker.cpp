@@ -74,7 +74,8 @@ worker::worker(std::string name, const clock& time) : name_(std::move(name)), ti
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = nullptr;
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0)
+        throw std::system_error(errno, std::generic_category(), "epoll_ctl");
 }
 
 worker::~worker() {
@@ -157,7 +158,8 @@ template <class F> void worker::timed(F&& f) {
     busy_.fetch_add(took.count(), std::memory_order_relaxed);
     if (took.count() > longest_.load(std::memory_order_relaxed)) longest_.store(took.count(), std::memory_order_relaxed);
     if (took > stall_limit)
-        log::debug("core", "{}: a handler held the thread for {} ms", name_, std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+        log::debug("core", "{}: a handler held the thread for {} ms", name_,
+                   std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
 }
 
 bool worker::run_jobs() {
@@ -205,7 +207,8 @@ bool worker::poll(std::optional<instant> until, bool may_sleep) {
     if (may_sleep) {
         if (!until) {
             wait = nullptr;
-        } else if (const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(*until - time_.now()).count(); left > 0) {
+        } else if (const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(*until - time_.now()).count();
+                   left > 0) {
             timeout.tv_sec = left / 1'000'000'000;
             timeout.tv_nsec = left % 1'000'000'000;
         }

@@ -16,8 +16,8 @@ public:
     virtual void give_back(std::uint64_t key) noexcept = 0;
 };
 
-/// Counted reference on a module's code. Core objects hold it beside what it protects, declared before it, so that it goes after it;
-/// never the module's own objects or frames. An empty lease (code of the core itself) protects nothing.
+/// Counted reference on a module's code. Core objects hold it beside what it protects, declared before it, so that it goes after
+/// it; never the module's own objects or frames. An empty lease (code of the core itself) protects nothing.
 class lease {
 public:
     lease() noexcept = default;

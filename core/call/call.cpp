@@ -18,8 +18,9 @@ call_redirected::~call_redirected() = default;
 const char* call_redirected::what() const noexcept { return "the call goes on elsewhere"; }
 
 call::call(engine& core, worker& home, std::string id, incoming_call facts)
-    : core_(core), home_(home), id_(std::move(id)), facts_(std::move(facts)), extension_(facts_.to_number), started_(core.time().wall()),
-      began_(core.time().now()), ledger_(std::make_unique<ledger_draft>(id_)), flow_(home), end_flow_(home) {
+    : core_(core), home_(home), id_(std::move(id)), facts_(std::move(facts)), extension_(facts_.to_number),
+      started_(core.time().wall()), began_(core.time().now()), ledger_(std::make_unique<ledger_draft>(id_)), flow_(home),
+      end_flow_(home) {
     const auto& s = core.settings();
     const auto user = s.users.find(facts_.user);
     language = user != s.users.end() && !user->second.language.empty() ? user->second.language : s.sounds.language;
@@ -42,7 +43,8 @@ void call::begin(std::unique_ptr<leg> caller, lease story_lease, std::function<t
     caller_->watcher = [this](leg& l) { caller_changed(l); };
     story_lease_ = std::move(story_lease);
     finished_ = std::move(finished);
-    max_length_ = home_.after(core_.settings().limits.max_call_seconds, [this] { end(hangup_cause::normal_unspecified, "limit"); });
+    max_length_ =
+        home_.after(core_.settings().limits.max_call_seconds, [this] { end(hangup_cause::normal_unspecified, "limit"); });
     flow_.start(live(std::move(story)), [this] { story_ended(); });
     if (caller_->ended()) caller_changed(*caller_);
 }

@@ -33,7 +33,8 @@ private:
 /// Thrown by transfer() and go_to(): the script is left and the call goes on elsewhere. Let it pass as well.
 class call_redirected final : public std::exception {
 public:
-    call_redirected(std::string extension, std::string context) : extension_(std::move(extension)), context_(std::move(context)) {}
+    call_redirected(std::string extension, std::string context)
+        : extension_(std::move(extension)), context_(std::move(context)) {}
     ~call_redirected() override;
     const char* what() const noexcept override;
     /// An extension in a context (empty: the same), or with is_target() a target to be dialled ("user/anna").

@@ -48,11 +48,19 @@ value::table ledger_head(const call& c, wall_time ended) {
         const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count() % 1000;
         return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(t)), ms);
     };
-    value::table head{{"began", text(c.started())}, {"ended", text(ended)}, {"from", c.facts().from.number},
-                      {"from_name", c.facts().from.name}, {"to", c.facts().to_number},
-                      {"source", std::string(to_string(c.facts().source))}, {"source_name", c.facts().source_name},
-                      {"context", c.context()}, {"extension", c.extension()}, {"answered", c.answered()},
-                      {"emergency", c.emergency()}, {"protocol_id", c.facts().protocol_id}, {"dialplan", c.core().dialplan().version()},
+    value::table head{{"began", text(c.started())},
+                      {"ended", text(ended)},
+                      {"from", c.facts().from.number},
+                      {"from_name", c.facts().from.name},
+                      {"to", c.facts().to_number},
+                      {"source", std::string(to_string(c.facts().source))},
+                      {"source_name", c.facts().source_name},
+                      {"context", c.context()},
+                      {"extension", c.extension()},
+                      {"answered", c.answered()},
+                      {"emergency", c.emergency()},
+                      {"protocol_id", c.facts().protocol_id},
+                      {"dialplan", c.core().dialplan().version()},
                       {"vars", c.vars}};
     if (c.cause()) head["cause"] = to_string(*c.cause());
     head["ended_by"] = c.ended_by();
@@ -76,7 +84,8 @@ struct calls::shard {
 };
 
 calls::calls(engine& core) : core_(core) {
-    for (std::size_t i = 0; i < core.worker_count(); ++i) shards_.push_back(std::make_unique<shard>(shard{core.call_worker(i), {}, {}, 0}));
+    for (std::size_t i = 0; i < core.worker_count(); ++i)
+        shards_.push_back(std::make_unique<shard>(shard{core.call_worker(i), {}, {}, 0}));
 }
 
 calls::~calls() = default;
@@ -101,7 +110,8 @@ std::optional<refusal> calls::would_refuse(std::string_view to_number) const {
     return std::nullopt;
 }
 
-tl::expected<std::shared_ptr<leg_mailbox>, refusal> calls::incoming(incoming_call what, std::unique_ptr<channel> line, lease driver) {
+tl::expected<std::shared_ptr<leg_mailbox>, refusal> calls::incoming(incoming_call what, std::unique_ptr<channel> line,
+                                                                    lease driver) {
     const bool help = !core_.emergency().classify(what.to_number).empty();
     if (auto refused = would_refuse(what.to_number)) return tl::unexpected(std::move(*refused));
     if (over_rate() && !help) return tl::unexpected(refusal{hangup_cause::congestion, 2, "limits.calls_per_second is reached"});
@@ -129,13 +139,14 @@ std::string calls::adopt(std::unique_ptr<leg> given, incoming_call facts, const 
     ++count_;
     ++total_;
     given->depart(home, core_.media().thread(index % core_.media().size()));
-    home.post([this, index, id, facts = std::move(facts), given = std::move(given), parent_call, story = std::move(story)]() mutable {
-        auto c = std::make_shared<call>(core_, shards_[index]->home, id, std::move(facts));
-        c->ledger().parent(parent_call);
-        auto& moved = *given;
-        run(index, std::move(c), std::move(given), std::move(story));
-        moved.arrive();
-    });
+    home.post(
+        [this, index, id, facts = std::move(facts), given = std::move(given), parent_call, story = std::move(story)]() mutable {
+            auto c = std::make_shared<call>(core_, shards_[index]->home, id, std::move(facts));
+            c->ledger().parent(parent_call);
+            auto& moved = *given;
+            run(index, std::move(c), std::move(given), std::move(story));
+            moved.arrive();
+        });
     return id;
 }
 
@@ -178,7 +189,9 @@ task<void> calls::emergency_story(call& c, std::string number) {
     c.at("emergency", number, number);
     if (!settings.notify.empty()) notify_emergency(c, number);
     for (const auto& target : settings.route) {
-        dial_options options(target.find("{number}") == std::string::npos ? target : fmt::format(fmt::runtime(target), fmt::arg("number", number)));
+        dial_options options(target.find("{number}") == std::string::npos
+                                 ? target
+                                 : fmt::format(fmt::runtime(target), fmt::arg("number", number)));
         options.ring_time(120s);
         options.ringback = "early";
         auto dialled = c.dial(std::move(options));

@@ -120,7 +120,8 @@ void dialling::plan() {
     auto turn = now;
     for (auto& t : targets) {
         const auto starts = in_turn ? turn + t.delay : now + t.delay;
-        const auto stops = std::min(starts + t.ring_for.value_or(options_.ring_for), in_turn ? instant::max() : now + options_.ring_for);
+        const auto stops =
+            std::min(starts + t.ring_for.value_or(options_.ring_for), in_turn ? instant::max() : now + options_.ring_for);
         turn = stops;
         auto devices = core_.resolve(t.target);
         const auto id = t.caller_id ? t.caller_id : options_.caller_id;
@@ -184,8 +185,9 @@ void dialling::look_after(attempt& a) {
     if (!a.line) {
         const bool waited = now >= a.starts;
         // In turn: the next begins as soon as those before it have failed.
-        const bool earlier_over = options_.strategy != dial_options::order::all &&
-                                  std::all_of(attempts_.begin(), attempts_.end(), [&](const attempt& b) { return b.starts >= a.starts || b.over(); });
+        const bool earlier_over =
+            options_.strategy != dial_options::order::all &&
+            std::all_of(attempts_.begin(), attempts_.end(), [&](const attempt& b) { return b.starts >= a.starts || b.over(); });
         if (!waited && !earlier_over) return;
         if (!waited) {
             a.stops -= a.starts - now;
@@ -289,7 +291,8 @@ task<dial_result> dialling::run() {
     for (;;) {
         for (auto& a : attempts_) look_after(a);
         for (auto& a : attempts_) {
-            const bool taken = a.line && a.line->up() && (!a.confirm_until || (!a.line->digits.empty() && a.line->digits.front() == '1'));
+            const bool taken =
+                a.line && a.line->up() && (!a.confirm_until || (!a.line->digits.empty() && a.line->digits.front() == '1'));
             if (!taken) continue;
             if (a.confirm_until) {
                 a.line->stop_playing();
@@ -303,7 +306,8 @@ task<dial_result> dialling::run() {
             co_return co_await talking;
         }
         if (all_over()) break;
-        const bool any_rings = std::any_of(attempts_.begin(), attempts_.end(), [](const attempt& a) { return a.line != nullptr; });
+        const bool any_rings =
+            std::any_of(attempts_.begin(), attempts_.end(), [](const attempt& a) { return a.line != nullptr; });
         if (any_rings && !ringback_begun) {
             ringback_begun = true;
             auto begin = begin_ringback();
@@ -348,7 +352,8 @@ std::function<task<void>(call&)> dialling::pressed_sequence() {
     while (!keys.empty()) {
         typed_ += keys.front();
         keys.pop_front();
-        while (!typed_.empty() && std::none_of(options_.keys.begin(), options_.keys.end(), [&](const auto& k) { return k.first.starts_with(typed_); }))
+        while (!typed_.empty() && std::none_of(options_.keys.begin(), options_.keys.end(),
+                                               [&](const auto& k) { return k.first.starts_with(typed_); }))
             typed_.erase(0, 1);
         if (const auto it = options_.keys.find(typed_); it != options_.keys.end()) {
             typed_.clear();

@@ -44,7 +44,9 @@ void ledger_draft::leg_seen(const leg& l) {
     }
 }
 
-void ledger_draft::talk_began(const std::string& a, const std::string& b, wall_time at) { talks_.push_back({a, b, at, std::nullopt}); }
+void ledger_draft::talk_began(const std::string& a, const std::string& b, wall_time at) {
+    talks_.push_back({a, b, at, std::nullopt});
+}
 
 void ledger_draft::talk_ended(const std::string& a, const std::string& b, wall_time at) {
     for (auto& t : talks_)

@@ -11,7 +11,8 @@ constexpr std::size_t most_type_ahead = 64; // keys kept for a script that does 
 } // namespace
 
 leg::leg(engine& core, worker& home, media::media_thread& audio, std::string call_id)
-    : core_(core), home_(&home), audio_home_(&audio), id_(random_hex(4)), call_id_(std::move(call_id)), made_at_(core.time().wall()) {}
+    : core_(core), home_(&home), audio_home_(&audio), id_(random_hex(4)), call_id_(std::move(call_id)),
+      made_at_(core.time().wall()) {}
 
 leg::~leg() {
     hang_up(hangup_cause::normal);
@@ -279,7 +280,8 @@ void leg::handle(event::digits_sent& e) { sent = std::max(sent, e.id); }
 void leg::handle(event::first_packet&) {}
 
 void leg::handle(event::media_silent& e) {
-    log::warn({"call", call_id_}, "no sound from {} for {} s; ending", peer_, std::chrono::duration_cast<std::chrono::seconds>(e.since).count());
+    log::warn({"call", call_id_}, "no sound from {} for {} s; ending", peer_,
+              std::chrono::duration_cast<std::chrono::seconds>(e.since).count());
     hang_up(hangup_cause::out_of_order);
 }
 

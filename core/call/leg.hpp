@@ -17,8 +17,8 @@ namespace strowger {
 
 class engine;
 
-/// Lives on one worker and one media thread, both of which can be changed by moving it. No call is needed for it to exist: a leg is
-/// given from call to call.
+/// Lives on one worker and one media thread, both of which can be changed by moving it. No call is needed for it to exist: a leg
+/// is given from call to call.
 class leg final : public leg_listener {
 public:
     enum class state { idle, ringing, early, up, ended };

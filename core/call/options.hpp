@@ -116,7 +116,7 @@ public:
     duration ring_for = 30s;
     order strategy = order::all;
     std::optional<std::string> caller_id;      ///< number shown to the callee in place of the caller's
-    std::string ringback = "tone";             ///< what an answered caller hears meanwhile: "tone", "early", "music" or a prompt's key
+    std::string ringback = "tone"; ///< what an answered caller hears meanwhile: "tone", "early", "music" or a prompt's key
     std::optional<duration> max_talk;
     std::map<std::string, std::string> headers;
     prompt_list confirm;                       ///< asked of the one who answers: "1" takes the call, so that a mailbox never wins
@@ -128,7 +128,18 @@ public:
 static_assert(!std::is_aggregate_v<dial_options> && !std::is_aggregate_v<gather_options> && !std::is_aggregate_v<menu_options> &&
               !std::is_aggregate_v<play_options>);
 
-enum class dial_status { answered, busy, no_answer, rejected, unavailable, unallocated, congestion, failed, forbidden, transferred };
+enum class dial_status {
+    answered,
+    busy,
+    no_answer,
+    rejected,
+    unavailable,
+    unallocated,
+    congestion,
+    failed,
+    forbidden,
+    transferred
+};
 std::string_view to_string(dial_status s) noexcept;
 
 struct dial_result {

@@ -21,7 +21,8 @@ media::play_item beep() {
 }
 
 /// The prompt of a key, else its text by the fallback voice; works on files, so not on a call worker.
-std::function<prompt_ptr()> importing(media::prompt_library& library, std::string key, std::string language, std::string call_id) {
+std::function<prompt_ptr()> importing(media::prompt_library& library, std::string key, std::string language,
+                                      std::string call_id) {
     return [&library, key = std::move(key), language = std::move(language), call_id = std::move(call_id)]() -> prompt_ptr {
         auto found = library.find(key, language);
         if (found) return *found;
@@ -33,7 +34,8 @@ std::function<prompt_ptr()> importing(media::prompt_library& library, std::strin
     };
 }
 
-std::function<prompt_ptr()> speaking(media::prompt_library& library, std::string text, std::string language, std::string call_id) {
+std::function<prompt_ptr()> speaking(media::prompt_library& library, std::string text, std::string language,
+                                     std::string call_id) {
     return [&library, text = std::move(text), language = std::move(language), call_id = std::move(call_id)]() -> prompt_ptr {
         auto spoken = library.speak(text, language);
         if (spoken) return *spoken;
@@ -196,8 +198,9 @@ task<menu_choice> call::menu(menu_options o) {
             const bool is_key = std::find(o.keys.begin(), o.keys.end(), digits) != o.keys.end();
             const bool is_extension = !digits.empty() && extensions.match(digits).has_value();
             const bool may_go_on = digits.empty() || extensions.could_match_more(digits) ||
-                                   std::any_of(o.keys.begin(), o.keys.end(),
-                                               [&](const std::string& k) { return k.size() > digits.size() && k.starts_with(digits); });
+                                   std::any_of(o.keys.begin(), o.keys.end(), [&](const std::string& k) {
+                                       return k.size() > digits.size() && k.starts_with(digits);
+                                   });
             std::optional<char> key;
             if (may_go_on) key = co_await read_digit(digits.empty() ? o.timeout : o.between);
             const bool enough = key == '#' && !digits.empty(); // as on most phones: "that was all"

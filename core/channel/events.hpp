@@ -76,7 +76,7 @@ struct figures { media_figures now; };
 } // namespace event
 
 using leg_event = std::variant<event::ringing, event::progress, event::answered, event::offered, event::offer_result,
-                               event::transfer_requested, event::held, event::identity, event::state, event::ended, event::digit, event::play_ended,
-                               event::digits_sent, event::first_packet, event::media_silent, event::figures>;
+                               event::transfer_requested, event::held, event::identity, event::state, event::ended, event::digit,
+                               event::play_ended, event::digits_sent, event::first_packet, event::media_silent, event::figures>;
 
 } // namespace strowger

@@ -56,4 +56,28 @@ section section::table(std::string_view key) const {
     return section(std::move(nothing), root, name);
 }
 
+namespace {
+
+/// Positions of the values of one tree for those of its copy.
+void copy_positions(const value& from, const value& to, const section::document& have, section::document& out) {
+    if (const auto it = have.positions.find(&from); it != have.positions.end()) out.positions[&to] = it->second;
+    if (from.fields() != nullptr) {
+        for (const auto& [key, field] : *from.fields()) copy_positions(field, to[key], have, out);
+    } else if (from.items() != nullptr) {
+        for (std::size_t i = 0; i < from.items()->size(); ++i) copy_positions((*from.items())[i], (*to.items())[i], have, out);
+    }
+}
+
+} // namespace
+
+section section::with(std::string_view key, value v) const {
+    auto made = std::make_shared<document>();
+    made->file = document_->file;
+    made->root = *table_;
+    copy_positions(*table_, made->root, *document_, *made);
+    made->root[key] = std::move(v);
+    const value* root = &made->root;
+    return section(std::move(made), root, name_);
+}
+
 } // namespace strowger::config

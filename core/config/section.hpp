@@ -57,6 +57,9 @@ public:
     /// The table below `key`; empty, and standing where this one begins, when there is none.
     section table(std::string_view key) const;
 
+    /// The same table with one field set otherwise, as by an option of the command line.
+    section with(std::string_view key, value v) const;
+
     struct document;
 
 private:

@@ -23,8 +23,8 @@ struct command {
     std::string summary;  ///< one line
     std::string help;     ///< what it does, in a few sentences, with an example
     std::function<task<result<command_reply>>(std::vector<std::string> arguments)> run;
-    /// Completions of the argument being typed, given the ones before it; may be empty.
-    std::function<std::vector<std::string>(const std::vector<std::string>& before)> complete;
+    /// All that may stand in the place of the argument being typed, given the ones before it; may be empty.
+    std::function<task<std::vector<std::string>>(std::vector<std::string> before)> complete = {};
 };
 
 } // namespace strowger

@@ -46,7 +46,8 @@ int declare_context(lua_State* L) {
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
     const auto name = text_argument(L, 1, "context: the name");
-    if (lua_type(L, 2) != LUA_TTABLE) throw script_error(fmt::format("context \"{}\" needs a table of extensions, not {}", name, kind_of(L, 2)));
+    if (lua_type(L, 2) != LUA_TTABLE)
+        throw script_error(fmt::format("context \"{}\" needs a table of extensions, not {}", name, kind_of(L, 2)));
     context c;
     push_place(L);
     c.place = lua_tostring(L, -1);
@@ -69,7 +70,8 @@ int context_(lua_State* L) {
 void check_menu(lua_State* L, int index, int depth) {
     index = lua_absindex(L, index);
     if (depth > 16) throw script_error("menu: menus are nested more than 16 deep, or contain themselves");
-    if (lua_type(L, index) != LUA_TTABLE) throw script_error("menu: needs a table, {prompt = …, keys = {…}}, not " + kind_of(L, index));
+    if (lua_type(L, index) != LUA_TTABLE)
+        throw script_error("menu: needs a table, {prompt = …, keys = {…}}, not " + kind_of(L, index));
     luaL_checkstack(L, 8, "menu");
     const options given(L, index, "menu");
     const auto check_action = [&](const std::string& what) {
@@ -140,7 +142,8 @@ wall_time wall(lua_State* L) {
 }
 std::time_t moment(lua_State* L, int index) {
     if (lua_isnoneornil(L, index)) return std::chrono::system_clock::to_time_t(wall(L));
-    if (lua_type(L, index) != LUA_TNUMBER) throw script_error("a moment is a number of seconds since 1970, not " + kind_of(L, index));
+    if (lua_type(L, index) != LUA_TNUMBER)
+        throw script_error("a moment is a number of seconds since 1970, not " + kind_of(L, index));
     const double t = lua_tonumber(L, index);
     if (!(std::abs(t) < 1e11)) throw script_error("this moment is too far away");
     return static_cast<std::time_t>(t);
@@ -171,7 +174,8 @@ int push_date(lua_State* L, const std::tm& t) {
 int push_formatted(lua_State* L, const std::string& format, const std::tm& t) {
     if (format.size() > 200) throw script_error("a time's format may have 200 characters");
     for (std::size_t i = 0; i < format.size(); ++i)
-        if (format[i] == '%' && (++i == format.size() || std::string_view("aAbBcdDFHIjmMnpRStTuUVwWxXyYzZ%").find(format[i]) == std::string_view::npos))
+        if (format[i] == '%' && (++i == format.size() ||
+                                 std::string_view("aAbBcdDFHIjmMnpRStTuUVwWxXyYzZ%").find(format[i]) == std::string_view::npos))
             throw script_error(fmt::format("\"{}\" is not a format of a time", format));
     char text[4000];
     const auto size = std::strftime(text, sizeof text, format.c_str(), &t);
@@ -179,7 +183,9 @@ int push_formatted(lua_State* L, const std::string& format, const std::tm& t) {
     return 1;
 }
 int date(lua_State* L) { return push_date(L, broken_down(moment(L, 1), false)); }
-int format(lua_State* L) { return push_formatted(L, text_argument(L, 1, "time.format: the format"), broken_down(moment(L, 2), false)); }
+int format(lua_State* L) {
+    return push_formatted(L, text_argument(L, 1, "time.format: the format"), broken_down(moment(L, 2), false));
+}
 int os_date(lua_State* L) {
     auto text = lua_isnoneornil(L, 1) ? std::string("%c") : text_argument(L, 1, "os.date: the format");
     const bool utc = text.starts_with('!');
@@ -219,7 +225,8 @@ int random(lua_State* L) {
     const auto low = both ? luaL_checkinteger(L, 1) : 1, high = luaL_checkinteger(L, both ? 2 : 1);
     if (low > high) throw script_error("random: the interval is empty");
     const auto size = static_cast<lua_Unsigned>(high) - static_cast<lua_Unsigned>(low) + 1;
-    lua_pushinteger(L, static_cast<lua_Integer>(static_cast<lua_Unsigned>(low) + (size == 0 ? random_u64() : random_u64() % size)));
+    lua_pushinteger(L,
+                    static_cast<lua_Integer>(static_cast<lua_Unsigned>(low) + (size == 0 ? random_u64() : random_u64() % size)));
     return 1;
 }
 
@@ -243,8 +250,11 @@ int log_warn(lua_State* L) { return write(L, log::level::warning); }
 int log_error(lua_State* L) { return write(L, log::level::error); }
 
 constexpr api_function json_table[] = {{"encode", guarded<encode>}, {"decode", guarded<decode>}};
-constexpr api_function time_table[] = {
-    {"now", guarded<now>}, {"date", guarded<date>}, {"format", guarded<format>}, {"os_time", guarded<os_time>}, {"os_date", guarded<os_date>}};
+constexpr api_function time_table[] = {{"now", guarded<now>},
+                                       {"date", guarded<date>},
+                                       {"format", guarded<format>},
+                                       {"os_time", guarded<os_time>},
+                                       {"os_date", guarded<os_date>}};
 constexpr api_function log_table[] = {
     {"debug", guarded<log_debug>}, {"info", guarded<log_info>}, {"warn", guarded<log_warn>}, {"error", guarded<log_error>}};
 
@@ -254,12 +264,16 @@ std::span<const api_function> json_functions() { return json_table; }
 std::span<const api_function> time_functions() { return time_table; }
 std::span<const api_function> log_functions() { return log_table; }
 std::span<const api_function> global_functions() {
-    static const api_function all[] = {
-        {"context", guarded<context_>}, {"menu", guarded<menu>}, {"random", guarded<random>}, {"tone", tone_function()}, {"silence", silence_function()}};
+    static const api_function all[] = {{"context", guarded<context_>},
+                                       {"menu", guarded<menu>},
+                                       {"random", guarded<random>},
+                                       {"tone", tone_function()},
+                                       {"silence", silence_function()}};
     return all;
 }
 std::span<const api_function> inner_functions() {
-    static const api_function all[] = {{"choose", menu_primitive()}, {"read", store_read()}, {"swap", store_swap()}, {"page", store_page()}};
+    static const api_function all[] = {
+        {"choose", menu_primitive()}, {"read", store_read()}, {"swap", store_swap()}, {"page", store_page()}};
     return all;
 }
 

@@ -18,8 +18,8 @@ hangup_cause cause_argument(lua_State* L, int index, const std::string& what) {
     if (lua_isnoneornil(L, index)) return hangup_cause::normal;
     const auto text = lua_type(L, index) == LUA_TNUMBER ? std::to_string(lua_tointeger(L, index)) : text_argument(L, index, what);
     if (const auto cause = parse_hangup_cause(text)) return *cause;
-    throw script_error(fmt::format("{} is \"normal\", \"busy\", \"rejected\", \"congestion\", \"unallocated\" or a Q.850 number, not \"{}\"",
-                                   what, text));
+    throw script_error(fmt::format(
+        "{} is \"normal\", \"busy\", \"rejected\", \"congestion\", \"unallocated\" or a Q.850 number, not \"{}\"", what, text));
 }
 
 int ring(lua_State* L) {
@@ -197,7 +197,9 @@ int dial(lua_State* L) {
     const options given(L, 3, "call:dial");
     o.ring_for = given.seconds("ring_for", o.ring_for);
     const auto order = given.word("strategy", "all", {"all", "in_order", "random"});
-    o.strategy = order == "all" ? dial_options::order::all : order == "random" ? dial_options::order::random : dial_options::order::in_order;
+    o.strategy = order == "all"      ? dial_options::order::all
+                 : order == "random" ? dial_options::order::random
+                                     : dial_options::order::in_order;
     if (given.has("caller_id")) o.caller_id = given.text("caller_id", {});
     o.ringback = given.text("ringback", o.ringback);
     if (given.has("max_talk")) o.max_talk = given.seconds("max_talk", {});
@@ -209,8 +211,10 @@ int dial(lua_State* L) {
         lua_pop(L, 1);
         if (headers.fields() == nullptr) throw script_error("call:dial: `headers` is a table, {[\"X-Name\"] = \"text\"}");
         for (const auto& [name, content] : *headers.fields()) {
-            if (content.text() == nullptr || content.text()->find_first_of("\r\n") != std::string::npos || !name.starts_with("X-"))
-                throw script_error(fmt::format("call:dial: `headers`: \"{}\" must begin with X- and hold one line of text", name));
+            if (content.text() == nullptr || content.text()->find_first_of("\r\n") != std::string::npos ||
+                !name.starts_with("X-"))
+                throw script_error(
+                    fmt::format("call:dial: `headers`: \"{}\" must begin with X- and hold one line of text", name));
             o.headers[name] = *content.text();
         }
     }
@@ -228,7 +232,8 @@ int go_to(lua_State* L) {
     auto in = lua_isnoneornil(L, 3) ? std::string() : text_argument(L, 3, "call:go_to: the context");
     if (extension.find('/') != extension.npos)
         throw script_error(fmt::format("call:go_to: \"{}\" is a target; use call:transfer(\"{}\")", extension, extension));
-    if (!in.empty() && !state_of(L).contexts.contains(in)) throw script_error(fmt::format("call:go_to: there is no context \"{}\"", in));
+    if (!in.empty() && !state_of(L).contexts.contains(in))
+        throw script_error(fmt::format("call:go_to: there is no context \"{}\"", in));
     c.go_to(std::move(extension), std::move(in));
 }
 int run(lua_State* L) {

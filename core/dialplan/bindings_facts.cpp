@@ -128,7 +128,8 @@ int write_variable(lua_State* L) {
     const auto name = text_argument(L, 2, "a variable's name");
     auto v = to_value(L, 3);
     if (!any_value && (v.items() != nullptr || v.fields() != nullptr))
-        throw script_error(fmt::format("call.vars.{} must be a string, a number or a boolean, not a table; call.data takes tables", name));
+        throw script_error(
+            fmt::format("call.vars.{} must be a string, a number or a boolean, not a table; call.data takes tables", name));
     if (v.is_null()) fields.erase(name);
     else fields.insert_or_assign(name, std::move(v));
     return 0;
@@ -140,12 +141,24 @@ int all_variables(lua_State* L) {
     return 3;
 }
 
-constexpr api_fact facts[] = {
-    {"id", guarded<id>}, {"from", guarded<from>}, {"to", guarded<to>}, {"extension", guarded<extension>},
-    {"pattern", guarded<pattern_>}, {"source", guarded<source>}, {"user", guarded<user>}, {"diversions", guarded<diversions>},
-    {"headers", guarded<headers>}, {"answered", guarded<answered>}, {"emergency", guarded<emergency>}, {"started", guarded<started>},
-    {"duration", guarded<duration_>}, {"language", guarded<language>, guarded<set_language>}, {"vars", guarded<vars>},
-    {"data", guarded<data>}, {"caller_id", guarded<caller_id>, guarded<set_caller_id>}, {"music", guarded<music>, guarded<set_music>}};
+constexpr api_fact facts[] = {{"id", guarded<id>},
+                              {"from", guarded<from>},
+                              {"to", guarded<to>},
+                              {"extension", guarded<extension>},
+                              {"pattern", guarded<pattern_>},
+                              {"source", guarded<source>},
+                              {"user", guarded<user>},
+                              {"diversions", guarded<diversions>},
+                              {"headers", guarded<headers>},
+                              {"answered", guarded<answered>},
+                              {"emergency", guarded<emergency>},
+                              {"started", guarded<started>},
+                              {"duration", guarded<duration_>},
+                              {"language", guarded<language>, guarded<set_language>},
+                              {"vars", guarded<vars>},
+                              {"data", guarded<data>},
+                              {"caller_id", guarded<caller_id>, guarded<set_caller_id>},
+                              {"music", guarded<music>, guarded<set_music>}};
 
 std::vector<const char*> names_of_call() {
     std::vector<const char*> out{"menu"};
@@ -237,8 +250,9 @@ void install_types(lua_State* L) {
     lua_pushcclosure(L, guarded<read_field>, 2);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
-    make_type(L, variables_type,
-              {{"__index", guarded<read_variable>}, {"__newindex", guarded<write_variable>}, {"__pairs", guarded<all_variables>}});
+    make_type(
+        L, variables_type,
+        {{"__index", guarded<read_variable>}, {"__newindex", guarded<write_variable>}, {"__pairs", guarded<all_variables>}});
     make_type(L, party_type, {{"__tostring", guarded<party_text>}, {"__concat", guarded<party_concat>}});
     make_type(L, prompt_type, {});
     make_type(L, menu_type, {});

@@ -73,8 +73,9 @@ void add(lua_State* L, int index, const std::string& what, const std::string& la
         return;
     }
     if (lua_type(L, index) != LUA_TTABLE || depth > 3)
-        throw script_error(fmt::format("{} must be a prompt's name, say.…, tone(…), silence(…), {{en = …}} or a list of them, not {}", what,
-                                       kind_of(L, index)));
+        throw script_error(
+            fmt::format("{} must be a prompt's name, say.…, tone(…), silence(…), {{en = …}} or a list of them, not {}", what,
+                        kind_of(L, index)));
     if (lua_getmetatable(L, index) != 0) {
         luaL_getmetatable(L, prompt_type);
         const bool made = lua_rawequal(L, -1, -2) != 0;

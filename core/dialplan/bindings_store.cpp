@@ -35,7 +35,8 @@ struct swap_reply {
     signal came;
     std::optional<result<bool>> outcome;
 };
-task<bool> swap_text(engine& core, store::table t, std::string key, std::optional<std::string> expected, std::optional<std::string> wanted) {
+task<bool> swap_text(engine& core, store::table t, std::string key, std::optional<std::string> expected,
+                     std::optional<std::string> wanted) {
     flow& self = co_await this_flow();
     auto reply = std::make_shared<swap_reply>();
     reply->home = &self.home();
@@ -69,10 +70,11 @@ int swap(lua_State* L) {
         if (lua_isnoneornil(L, index)) return std::nullopt;
         return text_argument(L, index, "db");
     };
-    return waits(L, swap_text(*state_of(L).around().core, t, key_argument(L, 1), text(2), text(3)), [](lua_State* T, bool& swapped) {
-        lua_pushboolean(T, swapped);
-        return 1;
-    });
+    return waits(L, swap_text(*state_of(L).around().core, t, key_argument(L, 1), text(2), text(3)),
+                 [](lua_State* T, bool& swapped) {
+                     lua_pushboolean(T, swapped);
+                     return 1;
+                 });
 }
 // prefix, the key before → list of keys, list of texts
 int page(lua_State* L) {

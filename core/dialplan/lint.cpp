@@ -18,8 +18,9 @@ struct token {
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_keyword(std::string_view w) {
-    static const std::set<std::string_view> all{"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if",
-                                                "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"};
+    static const std::set<std::string_view> all{"and",      "break",  "do",   "else", "elseif", "end",  "false", "for",
+                                                "function", "goto",   "if",   "in",   "local",  "nil",  "not",   "or",
+                                                "repeat",   "return", "then", "true", "until",  "while"};
     return all.contains(w);
 }
 
@@ -96,7 +97,8 @@ private:
             out.what = token::kind::text;
         } else {
             const auto two = text_.substr(at_, 2);
-            const bool pair = two == "==" || two == "~=" || two == "<=" || two == ">=" || two == "::" || two == ".." || two == "//";
+            const bool pair =
+                two == "==" || two == "~=" || two == "<=" || two == ">=" || two == "::" || two == ".." || two == "//";
             advance(text_.substr(at_, 3) == "..." ? 3 : pair ? 2 : 1);
             out.what = token::kind::sign;
         }
@@ -164,7 +166,8 @@ private:
         if (whose == owner::global && !field)
             find(root.line, "assigning the global '{}' in a call: use a local, call.vars, or db", root.text);
         if (whose == owner::file)
-            find(root.line, "changing '{}' of the file in a function: each worker has its own, and calls share it; use call.vars or db",
+            find(root.line,
+                 "changing '{}' of the file in a function: each worker has its own, and calls share it; use call.vars or db",
                  root.text);
     }
     std::size_t after_bracket(std::size_t at) const { // behind the bracket that opens at `at`
@@ -193,7 +196,8 @@ private:
         if (t.text == "menu" && owner_of("menu") == owner::global) check_options("menu", look(1).is("(") ? at_ + 2 : at_ + 1);
         if (brackets_ != 0) return;
         auto after = at_ + 1;
-        while (tokens_[after].is(".") || tokens_[after].is("[")) after = tokens_[after].is(".") ? after + 2 : after_bracket(after);
+        while (tokens_[after].is(".") || tokens_[after].is("["))
+            after = tokens_[after].is(".") ? after + 2 : after_bracket(after);
         if (tokens_[after].is("=")) assigned(t, after != at_ + 1);
     }
     void keyword(std::string_view word) {
@@ -304,7 +308,8 @@ private:
 
 std::vector<std::string> lint(const std::string& name, const std::string& text) {
     const std::unique_ptr<lua_State, void (*)(lua_State*)> L(luaL_newstate(), lua_close);
-    if (luaL_loadbufferx(L.get(), text.data(), text.size(), ("@" + name).c_str(), "t") != LUA_OK) return {lua_tostring(L.get(), -1)};
+    if (luaL_loadbufferx(L.get(), text.data(), text.size(), ("@" + name).c_str(), "t") != LUA_OK)
+        return {lua_tostring(L.get(), -1)};
     return reader(name, text).read();
 }
 

@@ -72,7 +72,9 @@ value to_value(lua_State* L, int index, int depth) {
         return std::string(text, length);
     }
     case LUA_TTABLE: break;
-    default: throw script_error(kind_of(L, index) + " cannot be kept or passed on: only strings, numbers, booleans and tables of them");
+    default:
+        throw script_error(kind_of(L, index) +
+                           " cannot be kept or passed on: only strings, numbers, booleans and tables of them");
     }
     if (depth == 32) throw script_error("a table that is passed on may be 32 deep, and must not contain itself");
     luaL_checkstack(L, 4, "a table is too deep");
@@ -91,7 +93,8 @@ value to_value(lua_State* L, int index, int depth) {
         } else {
             throw script_error("a table that is passed on has keys 1, 2, 3 … or strings, not " + kind_of(L, -2));
         }
-        if (!list.empty() && !fields.empty()) throw script_error("a table that is passed on is either a list or has names, not both");
+        if (!list.empty() && !fields.empty())
+            throw script_error("a table that is passed on is either a list or has names, not both");
         lua_pop(L, 1);
     }
     if (!list.empty()) return list;
@@ -139,7 +142,8 @@ std::string suggestion(std::string_view wrong, std::span<const char* const> righ
 std::string text_argument(lua_State* L, int index, const std::string& what) {
     if (lua_type(L, index) == LUA_TNUMBER)
         throw script_error(fmt::format("{} must be a string: write \"{}\"", what, lua_tonumber(L, index)));
-    if (lua_type(L, index) != LUA_TSTRING) throw script_error(fmt::format("{} must be a string, not {}", what, kind_of(L, index)));
+    if (lua_type(L, index) != LUA_TSTRING)
+        throw script_error(fmt::format("{} must be a string, not {}", what, kind_of(L, index)));
     std::size_t size = 0;
     const char* text = lua_tolstring(L, index, &size);
     return {text, size};
@@ -154,7 +158,8 @@ duration seconds_argument(lua_State* L, int index, const std::string& what) {
 }
 
 void function_argument(lua_State* L, int index, const std::string& what) {
-    if (lua_type(L, index) != LUA_TFUNCTION) throw script_error(fmt::format("{} must be a function, not {}", what, kind_of(L, index)));
+    if (lua_type(L, index) != LUA_TFUNCTION)
+        throw script_error(fmt::format("{} must be a function, not {}", what, kind_of(L, index)));
 }
 
 options::options(lua_State* L, int index, std::string verb, int list_length) : L_(L), verb_(std::move(verb)) {
@@ -198,13 +203,15 @@ int options::whole(const char* name, int otherwise, int least, int most) const {
     int exact = 0;
     const auto n = lua_tointegerx(L_, -1, &exact);
     if (lua_type(L_, -1) != LUA_TNUMBER || exact == 0 || n < least || n > most)
-        throw script_error(fmt::format("{} must be a whole number from {} to {}, not {}", what(name), least, most, kind_of(L_, -1)));
+        throw script_error(
+            fmt::format("{} must be a whole number from {} to {}, not {}", what(name), least, most, kind_of(L_, -1)));
     lua_pop(L_, 1);
     return static_cast<int>(n);
 }
 bool options::flag(const char* name, bool otherwise) const {
     if (!push(name)) return otherwise;
-    if (lua_type(L_, -1) != LUA_TBOOLEAN) throw script_error(fmt::format("{} must be true or false, not {}", what(name), kind_of(L_, -1)));
+    if (lua_type(L_, -1) != LUA_TBOOLEAN)
+        throw script_error(fmt::format("{} must be true or false, not {}", what(name), kind_of(L_, -1)));
     otherwise = lua_toboolean(L_, -1) != 0;
     lua_pop(L_, 1);
     return otherwise;

@@ -1,7 +1,7 @@
 // How C++ and Lua meet here: errors, arguments, options, and operations that a script waits for.
 //
-// The core links lua5.4-c++, whose errors and yields are C++ exceptions, so destructors in bindings run. That build swallows exceptions that
-// are not its own, though: every function given to Lua goes through guarded<>.
+// The core links lua5.4-c++, whose errors and yields are C++ exceptions, so destructors in bindings run. That build swallows
+// exceptions that are not its own, though: every function given to Lua goes through guarded<>.
 #pragma once
 #include "core/async/task.hpp"
 #include "core/base/value.hpp"
@@ -54,7 +54,8 @@ state& state_of(lua_State* L) noexcept;
 void push(lua_State* L, const value& v);
 inline void push(lua_State* L, const std::string& s) { lua_pushlstring(L, s.data(), s.size()); }
 inline void push(lua_State* L, duration d) { lua_pushnumber(L, std::chrono::duration<double>(d).count()); }
-/// Tables with keys 1..n become lists, all others tables (the empty one too). Throws script_error for functions, cycles and the like.
+/// Tables with keys 1..n become lists, all others tables (the empty one too). Throws script_error for functions, cycles and the
+/// like.
 value to_value(lua_State* L, int index);
 /// "a number", "nil", "a table": for messages.
 std::string kind_of(lua_State* L, int index);
@@ -119,7 +120,8 @@ int wait_in_lua(lua_State* L, std::unique_ptr<wait> w);
 
 template <class T> class wait_for_value final : public wait {
 public:
-    wait_for_value(task<T> op, std::function<int(lua_State*, T&)> push_results) : op_(std::move(op)), push_(std::move(push_results)) {}
+    wait_for_value(task<T> op, std::function<int(lua_State*, T&)> push_results)
+        : op_(std::move(op)), push_(std::move(push_results)) {}
     task<void> run() override {
         try {
             value_.emplace(co_await op_);

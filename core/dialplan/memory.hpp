@@ -4,16 +4,16 @@
 
 namespace strowger::dialplan {
 
-/// What one call, or the loading of a state, has allocated. Kept by its blocks: it goes when its call has closed it and the last block was
-/// collected.
+/// What one call, or the loading of a state, has allocated. Kept by its blocks: it goes when its call has closed it and the last
+/// block was collected.
 struct account {
     std::size_t used = 0, blocks = 0, limit = 0;
     bool open = true;
     bool refused = false; ///< the limit was met
 };
 
-/// The allocator of one Lua state. Each block carries a pointer to the account that pays for it, so that whoever happens to run when a
-/// block is collected, it is credited to the one that was charged: the books cannot drift. A block that grows is paid by
+/// The allocator of one Lua state. Each block carries a pointer to the account that pays for it, so that whoever happens to run
+/// when a block is collected, it is credited to the one that was charged: the books cannot drift. A block that grows is paid by
 /// the one who made it grow. When a limit is met, Lua collects all garbage and asks again; only then the call gets its error.
 class memory {
 public:

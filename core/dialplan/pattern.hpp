@@ -34,8 +34,8 @@ private:
 /// The extensions of one context, as a tree: finding one does not take longer when there are more of them.
 ///
 /// When several match, they are compared from the left, character by character: a character that stands for itself comes before a
-/// set, a smaller set before a larger one, a set before the end `.`, and that before `!`. Of two different sets of one size, the one
-/// added first.
+/// set, a smaller set before a larger one, a set before the end `.`, and that before `!`. Of two different sets of one size, the
+/// one added first.
 class extension_table {
 public:
     /// `entry` is given back by match(). Fails on a bad pattern, and when the very same pattern is there already.

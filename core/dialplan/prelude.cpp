@@ -79,10 +79,13 @@ return inner.menu
 namespace {
 
 constexpr std::array play{"interrupt", "times"};
-constexpr std::array gather{"prompt", "min", "max", "terminator", "timeout", "between", "tries", "valid", "on_no_input", "on_invalid", "secret"};
+constexpr std::array gather{"prompt", "min",   "max",         "terminator", "timeout", "between",
+                            "tries",  "valid", "on_no_input", "on_invalid", "secret"};
 constexpr std::array read_digit{"timeout"};
-constexpr std::array menu{"prompt", "keys", "extensions", "timeout", "between", "tries", "otherwise", "on_no_input", "on_invalid"};
-constexpr std::array dial{"ring_for", "strategy", "caller_id", "ringback", "max_talk", "confirm", "announce", "transfer", "headers", "keys"};
+constexpr std::array menu{"prompt", "keys",      "extensions",  "timeout",   "between",
+                          "tries",  "otherwise", "on_no_input", "on_invalid"};
+constexpr std::array dial{"ring_for", "strategy", "caller_id", "ringback", "max_talk",
+                          "confirm",  "announce", "transfer",  "headers",  "keys"};
 constexpr std::array target{"delay", "ring_for", "caller_id"};
 
 } // namespace

@@ -126,8 +126,8 @@ task<void> dialplan_runtime::impl::follow(call& c, std::shared_ptr<state> in, st
         extension = end.elsewhere->extension();
         if (!end.elsewhere->context().empty()) context = end.elsewhere->context();
     }
-    log::error(c, "the dialplan sent the call on {} times; the last was to extension {} in context \"{}\"", most_redirections, extension,
-               context);
+    log::error(c, "the dialplan sent the call on {} times; the last was to extension {} in context \"{}\"", most_redirections,
+               extension, context);
     c.hang_up(hangup_cause::temporary_failure);
 }
 
@@ -219,7 +219,8 @@ value dialplan_runtime::show() const {
             value::list extensions, includes;
             for (const auto& e : c.extensions.patterns()) extensions.push_back(e);
             for (const auto& i : c.includes) includes.push_back(i);
-            contexts[name] = value::table{{"place", value(c.place)}, {"extensions", value(std::move(extensions))}, {"include", value(std::move(includes))}};
+            contexts[name] = value::table{
+                {"place", value(c.place)}, {"extensions", value(std::move(extensions))}, {"include", value(std::move(includes))}};
         }
     out["contexts"] = std::move(contexts);
     return out;

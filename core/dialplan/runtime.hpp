@@ -21,7 +21,8 @@ public:
         duration cpu_budget = 50ms;        ///< of one slice, between two waits
         std::size_t memory_per_call = 8u << 20;
         std::size_t memory_limit = 256u << 20; ///< of one state
-        std::string fallback_context = "fallback", fallback_extension = "s"; ///< where a call goes whose script and context failed it
+        std::string fallback_context = "fallback",
+                    fallback_extension = "s"; ///< where a call goes whose script and context failed it
         std::string default_context = "internal";
     };
     dialplan_runtime(engine& core, options o);

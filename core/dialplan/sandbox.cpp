@@ -9,8 +9,8 @@ namespace strowger::dialplan {
 namespace {
 
 const char globals_key = 0, loaded_key = 0;
-constexpr const char* kept_of_base[] = {"assert", "error",    "getmetatable", "ipairs", "next",   "pairs",    "rawequal", "rawget",
-                                        "rawlen", "rawset",   "select",       "type",   "tostring", "tonumber"};
+constexpr const char* kept_of_base[] = {"assert", "error",  "getmetatable", "ipairs", "next", "pairs",    "rawequal",
+                                        "rawget", "rawlen", "rawset",       "select", "type", "tostring", "tonumber"};
 
 // The author's tables and Lua's libraries are seen through an empty table that passes reading on: then a write can be noticed.
 int refuse_global(lua_State* L) {
@@ -29,8 +29,9 @@ int refuse_library(lua_State* L) {
 }
 int refuse_shared(lua_State* L) {
     if (script_of(L) != nullptr)
-        throw script_error(fmt::format("changing '{}' of a required table in a call: all calls of a worker share it; use call.vars or db",
-                                       luaL_tolstring(L, 2, nullptr)));
+        throw script_error(
+            fmt::format("changing '{}' of a required table in a call: all calls of a worker share it; use call.vars or db",
+                        luaL_tolstring(L, 2, nullptr)));
     lua_rawset(L, lua_upvalueindex(1));
     return 0;
 }
@@ -71,13 +72,15 @@ void protect(lua_State* L, lua_CFunction on_write) {
 }
 
 int set_metatable(lua_State* L) {
-    if (lua_type(L, 1) != LUA_TTABLE) throw script_error("setmetatable: the first argument must be a table, not " + kind_of(L, 1));
+    if (lua_type(L, 1) != LUA_TTABLE)
+        throw script_error("setmetatable: the first argument must be a table, not " + kind_of(L, 1));
     if (lua_type(L, 2) != LUA_TTABLE && lua_type(L, 2) != LUA_TNIL)
         throw script_error("setmetatable: the second argument must be a table or nil, not " + kind_of(L, 2));
     if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) throw script_error("setmetatable: this metatable is protected");
     if (lua_type(L, 2) == LUA_TTABLE) {
         lua_pushliteral(L, "__gc");
-        if (lua_rawget(L, 2) != LUA_TNIL) throw script_error("setmetatable: no __gc here, nobody knows when it would run; use <close>");
+        if (lua_rawget(L, 2) != LUA_TNIL)
+            throw script_error("setmetatable: no __gc here, nobody knows when it would run; use <close>");
     }
     lua_settop(L, 2);
     lua_setmetatable(L, 1);
@@ -108,7 +111,8 @@ int require(lua_State* L) {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &loaded_key);
     lua_pushlstring(L, name.data(), name.size());
     if (lua_rawget(L, -2) != LUA_TNIL) {
-        if (lua_type(L, -1) == LUA_TLIGHTUSERDATA) throw script_error(fmt::format("require \"{}\": the files require each other", name));
+        if (lua_type(L, -1) == LUA_TLIGHTUSERDATA)
+            throw script_error(fmt::format("require \"{}\": the files require each other", name));
         return 1;
     }
     lua_pop(L, 1);
@@ -119,7 +123,8 @@ int require(lua_State* L) {
     std::string path;
     const auto* text = files->find(name, path);
     if (text == nullptr)
-        throw script_error(fmt::format("require \"{}\": there is neither lib/{}.lua nor {}.lua in the dialplan", name, name, name));
+        throw script_error(
+            fmt::format("require \"{}\": there is neither lib/{}.lua nor {}.lua in the dialplan", name, name, name));
     const int loaded = lua_gettop(L);
     lua_pushlstring(L, name.data(), name.size());
     lua_pushlightuserdata(L, nullptr);
@@ -204,8 +209,10 @@ void install_sandbox(lua_State* L) {
         lua_getfield(L, globals - 1, name);
         lua_setfield(L, globals, name);
     }
-    const api_function replaced[] = {
-        {"setmetatable", guarded<set_metatable>}, {"rawset", guarded<raw_set>}, {"print", guarded<print>}, {"require", guarded<require>}};
+    const api_function replaced[] = {{"setmetatable", guarded<set_metatable>},
+                                     {"rawset", guarded<raw_set>},
+                                     {"print", guarded<print>},
+                                     {"require", guarded<require>}};
     add_all(L, replaced);
     install_protected_calls(L);
     add_all(L, global_functions());
@@ -252,7 +259,8 @@ void install_sandbox(lua_State* L) {
     install_types(L);
 
     // The prelude works on the plain tables; afterwards nobody can change them.
-    if (luaL_loadbufferx(L, prelude_text, std::strlen(prelude_text), (std::string("=") + prelude_name).c_str(), "t") != LUA_OK) lua_error(L);
+    if (luaL_loadbufferx(L, prelude_text, std::strlen(prelude_text), (std::string("=") + prelude_name).c_str(), "t") != LUA_OK)
+        lua_error(L);
     lua_pushvalue(L, globals);
     lua_newtable(L);
     add_all(L, inner_functions());

@@ -115,7 +115,8 @@ int wait_in_lua(lua_State* L, std::unique_ptr<wait> w) {
     if (s == nullptr) throw script_error("this waits: it is only possible in a call, not while the file is loaded");
     if (s->what() == script::kind::aside) throw script_error("this waits: a key's function and a check of digits cannot");
     if (lua_isyieldable(L) == 0)
-        throw script_error("this waits: not possible inside table.sort, string.gsub or a metamethod; do it before and keep the result");
+        throw script_error(
+            "this waits: not possible inside table.sort, string.gsub or a metamethod; do it before and keep the result");
     s->waiting = std::move(w);
     return lua_yieldk(L, 0, 0, after_wait);
 }

@@ -12,7 +12,8 @@ constexpr std::uintmax_t most_text = 16u << 20;
 
 result<> read_one(const fs::path& file, const std::string& name, sources& into) {
     std::error_code failed;
-    if (!fs::is_regular_file(file, failed)) return fail("{}: is not a file; a script is a regular file that can be read", file.string());
+    if (!fs::is_regular_file(file, failed))
+        return fail("{}: is not a file; a script is a regular file that can be read", file.string());
     std::ifstream in(file, std::ios::binary);
     std::ostringstream text;
     if (in.peek() != std::ifstream::traits_type::eof()) text << in.rdbuf();
@@ -36,7 +37,8 @@ result<> read_folder(const fs::path& folder, const fs::path& root, bool deep, so
             if (auto below = read_folder(path, root, deep, into, total); !below) return below;
         } else if (path.extension() == ".lua") {
             total += fs::file_size(path, failed);
-            if (failed || total > most_text) return fail("{}: the scripts together are larger than 16 MB, or cannot be read", path.string());
+            if (failed || total > most_text)
+                return fail("{}: the scripts together are larger than 16 MB, or cannot be read", path.string());
             if (auto one = read_one(path, path.lexically_relative(root).generic_string(), into); !one) return one;
         }
     }
@@ -46,7 +48,8 @@ result<> read_folder(const fs::path& folder, const fs::path& root, bool deep, so
 } // namespace
 
 bool valid_module_name(std::string_view name) noexcept {
-    if (name.empty() || name.size() > 200 || name.front() == '.' || name.back() == '.' || name.find("..") != name.npos) return false;
+    if (name.empty() || name.size() > 200 || name.front() == '.' || name.back() == '.' || name.find("..") != name.npos)
+        return false;
     return std::all_of(name.begin(), name.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
     });

@@ -12,8 +12,8 @@ struct sources {
     std::map<std::string, std::string> files;
     std::string version; ///< 12 hexadecimal digits of a hash of names and texts
 
-    /// Reads main.lua, the scripts beside it and those below lib/. Blocks on the disk. Fails without a readable main.lua, for more than
-    /// 16 MB, and for compiled Lua.
+    /// Reads main.lua, the scripts beside it and those below lib/. Blocks on the disk. Fails without a readable main.lua, for
+    /// more than 16 MB, and for compiled Lua.
     static result<sources> read(const std::filesystem::path& directory);
     /// The file for `require "name"`: lib/name.lua, else name.lua; dots are folders. Null when there is none.
     const std::string* find(const std::string& name, std::string& path) const;

@@ -30,7 +30,8 @@ struct surroundings {
 class state : public std::enable_shared_from_this<state> {
 public:
     /// Loads main.lua and what it requires; the error says "main.lua:12: …". `home`: where it is destroyed; null: wherever.
-    static result<std::shared_ptr<state>> build(const sources& files, const dialplan::limits& l, surroundings around, worker* home);
+    static result<std::shared_ptr<state>> build(const sources& files, const dialplan::limits& l, surroundings around,
+                                                worker* home);
     state(const state&) = delete;
     state& operator=(const state&) = delete;
     ~state();
@@ -77,7 +78,8 @@ private:
 
 /// Makes the globals of a state: what of Lua's own library is left, and everything of api.hpp.
 void install_sandbox(lua_State* L);
-/// Compiles text with the sandbox's globals, under its name ("main.lua"); pushes the function. On failure pushes the message, false.
+/// Compiles text with the sandbox's globals, under its name ("main.lua"); pushes the function. On failure pushes the message,
+/// false.
 bool compile(lua_State* L, const std::string& text, const std::string& name);
 /// Pushes the object that stands for a call in Lua.
 void push_call_object(lua_State* L, call* c);

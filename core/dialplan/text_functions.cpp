@@ -39,7 +39,8 @@ int find_or_match(lua_State* L, bool find) {
     }
     const auto from = static_cast<std::size_t>(init - 1);
     if (find && (lua_toboolean(L, 4) != 0 || text.find_first_of("^$*+?.([%-") == text.npos)) {
-        const void* at = text.empty() ? subject.data() + from : ::memmem(subject.data() + from, subject.size() - from, text.data(), text.size());
+        const void* at = text.empty() ? subject.data() + from
+                                      : ::memmem(subject.data() + from, subject.size() - from, text.data(), text.size());
         if (at == nullptr) {
             lua_pushnil(L);
             return 1;

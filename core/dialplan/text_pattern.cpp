@@ -238,7 +238,8 @@ struct text_pattern::attempt {
     }
 };
 
-bool text_pattern::search(std::string_view subject, std::size_t from, match& out, std::uint64_t& steps, bool (*interrupted)()) const {
+bool text_pattern::search(std::string_view subject, std::size_t from, match& out, std::uint64_t& steps,
+                          bool (*interrupted)()) const {
     out.captures = 0;
     for (const auto& i : items_) out.captures += i.what == kind::open || i.what == kind::position;
     attempt here{items_, subject, out, steps, interrupted};

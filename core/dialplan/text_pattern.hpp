@@ -1,5 +1,5 @@
-// Lua's text patterns (reference manual 6.4.1) with a bound on the work: the library's own matcher can backtrack for hours in one call
-// that no hook interrupts.
+// Lua's text patterns (reference manual 6.4.1) with a bound on the work: the library's own matcher can backtrack for hours in one
+// call that no hook interrupts.
 #pragma once
 #include <array>
 #include <bitset>
@@ -39,8 +39,8 @@ public:
         std::size_t captures;
         std::array<capture, most_captures> capture_at;
     };
-    /// Searches from `from` on; false when there is no match. `steps` counts the work over several searches and `interrupted` is asked
-    /// now and then; throws text_pattern_error when either says that it is enough.
+    /// Searches from `from` on; false when there is no match. `steps` counts the work over several searches and `interrupted` is
+    /// asked now and then; throws text_pattern_error when either says that it is enough.
     bool search(std::string_view subject, std::size_t from, match& out, std::uint64_t& steps, bool (*interrupted)()) const;
 
 private:

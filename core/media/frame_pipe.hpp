@@ -12,8 +12,8 @@ namespace strowger::media {
 
 using linear_frame = std::array<std::int16_t, 160>;
 
-/// One end of a pipe; thread-safe. What is not read within 500 ms is lost, the oldest first, and counted. Lives in the core, so that
-/// a driver's module may leave while the media still holds it.
+/// One end of a pipe; thread-safe. What is not read within 500 ms is lost, the oldest first, and counted. Lives in the core, so
+/// that a driver's module may leave while the media still holds it.
 class frame_pipe {
 public:
     /// The two ends of a new pipe: what one writes the other reads.

@@ -33,8 +33,8 @@ struct source_policy {
 /// Ports, threads and limits of RTP; one for the engine.
 class media_service;
 
-/// Handle of a leg's audio. Lives on the leg's call worker; commands take effect in order on the media thread. Destroying it closes
-/// the sockets; the port pair then rests for 30 s before it is used again.
+/// Handle of a leg's audio. Lives on the leg's call worker; commands take effect in order on the media thread. Destroying it
+/// closes the sockets; the port pair then rests for 30 s before it is used again.
 class stream {
 public:
     /// Binds an RTP/RTCP port pair on `local_address`. Fails when there are no ports or descriptors left.
@@ -63,7 +63,8 @@ public:
     /// event::digits_sent{id} when done.
     void send_digits(std::uint64_t id, std::string digits);
 
-    /// From now on what each receives is sent by the other. Both must have the same media thread. A stream is joined to one at most.
+    /// From now on what each receives is sent by the other. Both must have the same media thread. A stream is joined to one at
+    /// most.
     void join(stream& other);
     /// Only this stream hears the other (early media).
     void listen_to(stream& other);

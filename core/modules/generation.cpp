@@ -99,7 +99,8 @@ std::set<std::string> generation::calls_using() const {
     std::set<std::string> out;
     const std::lock_guard lock(mutex_);
     for (const auto& [key, u] : uses_)
-        if (u.user.starts_with(opening)) out.insert(u.user.substr(opening.size(), u.user.find(' ', opening.size()) - opening.size()));
+        if (u.user.starts_with(opening))
+            out.insert(u.user.substr(opening.size(), u.user.find(' ', opening.size()) - opening.size()));
     return out;
 }
 

@@ -28,7 +28,8 @@ std::string wanted_abi(const fs::path& file) {
 }
 
 std::string replaced(std::string text, const std::string& what, const std::string& by) {
-    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) text.replace(at, what.size(), by);
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+        text.replace(at, what.size(), by);
     return text;
 }
 
@@ -51,7 +52,8 @@ result<> look_at(const fs::path& file) {
         boost::dll::library_info info(file);
         const auto names = info.symbols();
         if (std::find(names.begin(), names.end(), exported_name) == names.end())
-            return fail("{}: a shared object, but not a module: it exports no {} (see STROWGER_MODULE)", file.string(), exported_name);
+            return fail("{}: a shared object, but not a module: it exports no {} (see STROWGER_MODULE)", file.string(),
+                        exported_name);
     } catch (const std::exception&) {
         return fail("{}: not a shared object for this machine, or cut short; build or copy it again", file.string());
     }
@@ -71,7 +73,8 @@ bool open_for_ever(const std::string& name) { return ::dlopen(name.c_str(), RTLD
 } // namespace
 
 module_library::module_library(module_library&& other) noexcept
-    : library_(std::move(other.library_)), copy_(std::exchange(other.copy_, {})), descriptor_(std::exchange(other.descriptor_, nullptr)) {}
+    : library_(std::move(other.library_)), copy_(std::exchange(other.copy_, {})),
+      descriptor_(std::exchange(other.descriptor_, nullptr)) {}
 
 module_library::~module_library() { close(); }
 
@@ -92,7 +95,8 @@ result<> module_library::pin(const fs::path& beside) const {
         std::error_code ec;
         if (!open_for_ever(fs::exists(neighbour, ec) ? neighbour.string() : *name)) {
             const char* why = ::dlerror();
-            return fail("the library {}, which it needs to stay in memory, cannot be opened: {}", *name, why != nullptr ? why : "no reason given");
+            return fail("the library {}, which it needs to stay in memory, cannot be opened: {}", *name,
+                        why != nullptr ? why : "no reason given");
         }
     }
     return {};

@@ -8,12 +8,13 @@
 
 namespace strowger {
 
-/// Opened from a copy of its own, so that the installed file may be replaced at any time, and several builds run side by side: the
-/// dynamic linker takes files of one path for one library. Control thread only.
+/// Opened from a copy of its own, so that the installed file may be replaced at any time, and several builds run side by side:
+/// the dynamic linker takes files of one path for one library. Control thread only.
 class module_library {
 public:
     /// Runs the file's static constructors, nothing else of it. Fails in the linker's words, or says what the file is instead.
-    static result<module_library> open(const std::filesystem::path& file, const std::filesystem::path& private_copy, bool keep_mapped);
+    static result<module_library> open(const std::filesystem::path& file, const std::filesystem::path& private_copy,
+                                       bool keep_mapped);
     module_library(module_library&& other) noexcept;
     module_library& operator=(module_library&&) = delete;
     ~module_library();
@@ -23,7 +24,8 @@ public:
     bool close() noexcept;
 
 private:
-    module_library(boost::dll::shared_library opened, std::filesystem::path copy) : library_(std::move(opened)), copy_(std::move(copy)) {}
+    module_library(boost::dll::shared_library opened, std::filesystem::path copy)
+        : library_(std::move(opened)), copy_(std::move(copy)) {}
     result<> pin(const std::filesystem::path& beside) const;
 
     boost::dll::shared_library library_;

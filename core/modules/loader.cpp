@@ -29,7 +29,8 @@ struct module_loader::impl : std::enable_shared_from_this<module_loader::impl> {
     impl(module_host h, options given) : host(std::move(h)), o(std::move(given)) {}
 
     std::shared_ptr<generation> running(std::string_view name) const {
-        const auto it = std::find_if(all.begin(), all.end(), [&](const auto& g) { return g->name == name && g->now == state::running; });
+        const auto it =
+            std::find_if(all.begin(), all.end(), [&](const auto& g) { return g->name == name && g->now == state::running; });
         return it == all.end() ? nullptr : *it;
     }
     /// Those that run and need `g`, and so on, the last user first.
@@ -68,14 +69,16 @@ result<fs::path> module_loader::impl::find(const std::string& name_or_path) cons
     std::error_code ec;
     auto file = o.directory / (name + ".so");
     if (name.empty() || !fs::exists(file, ec))
-        return fail("there is no module \"{}\" in {}; `module list --available` names those that are there", name, o.directory.string());
+        return fail("there is no module \"{}\" in {}; `module list --available` names those that are there", name,
+                    o.directory.string());
     return file;
 }
 
 result<> module_loader::impl::take_needs(generation& g) {
     for (auto need = g.library.descriptor().needs; need != nullptr && *need != nullptr; ++need) {
         auto provider = running(*need);
-        if (!provider) return fail("{} needs the module {}, which is not running; load that first: module load {}", g.name, *need, *need);
+        if (!provider)
+            return fail("{} needs the module {}, which is not running; load that first: module load {}", g.name, *need, *need);
         g.needs.emplace_back(provider, "module " + g.label());
         g.providers.push_back(std::move(provider));
     }
@@ -85,7 +88,8 @@ result<> module_loader::impl::take_needs(generation& g) {
 result<std::shared_ptr<generation>> module_loader::impl::open(const fs::path& file) {
     if (closing) return fail("the engine is stopping: no modules are loaded any more");
     const auto number = ++count;
-    auto library = module_library::open(file, o.run_directory / fmt::format("{}.{}.so", file.stem().string(), number), o.keep_mapped);
+    auto library =
+        module_library::open(file, o.run_directory / fmt::format("{}.{}.so", file.stem().string(), number), o.keep_mapped);
     if (!library) return fail(library);
     auto g = std::make_shared<generation>(host, number, file, std::move(*library));
     if (auto had = take_needs(*g); !had) return fail(had);
@@ -160,7 +164,10 @@ void module_loader::impl::close(const std::shared_ptr<generation>& g) {
     if (o.keep_mapped) g->kept_mapped = true;
     else std::erase(all, g);
     if (unmapped || o.keep_mapped) log::info("modules", "{} is gone{}", g->label(), o.keep_mapped ? ", but kept mapped" : "");
-    else log::error("modules", "{} was closed, but is still mapped: a thread_local, a GNU unique symbol or another library holds it", g->label());
+    else
+        log::error("modules",
+                   "{} was closed, but is still mapped: a thread_local, a GNU unique symbol or another library holds it",
+                   g->label());
     changed.notify();
 }
 
@@ -185,7 +192,8 @@ result<> module_loader::load(const std::string& name_or_path) {
     if (!g) return fail(g);
     for (const auto& other : impl_->all)
         if (other->name == name && other->now != state::gone && (other->exclusive || (*g)->exclusive))
-            return fail("{} is still {}, and two of it cannot run at once; see: module leases {}", other->label(), other->line().state, name);
+            return fail("{} is still {}, and two of it cannot run at once; see: module leases {}", other->label(),
+                        other->line().state, name);
     return impl_->begin(*g, nullptr);
 }
 
@@ -204,7 +212,8 @@ result<std::vector<lease_line>> module_loader::unload(const std::string& name, u
     }
     const auto users = impl_->users_of(g);
     if (!users.empty() && !o.with_users)
-        return fail("{} is needed by {}; unload that first, or all together: module unload {} --with-users", name, names_of(users), name);
+        return fail("{} is needed by {}; unload that first, or all together: module unload {} --with-users", name,
+                    names_of(users), name);
     for (const auto& user : users) impl_->drain(user, o.hang_up_after);
     impl_->drain(g, o.hang_up_after);
     return g->leases();
@@ -224,7 +233,8 @@ task<result<>> module_loader::reload(std::string name, std::optional<duration> h
         co_return result<>{};
     }
     if (const auto users = self->users_of(old); !users.empty())
-        co_return fail("{} is needed by {}, and two generations of it cannot run at once: unload that first", name, names_of(users));
+        co_return fail("{} is needed by {}, and two generations of it cannot run at once: unload that first", name,
+                       names_of(users));
     self->drain(old, hang_up_after);
     while (old->now != state::gone) co_await wait_for(self->changed);
     if (self->closing) co_return fail("the engine is stopping: {} is not loaded again", name);
@@ -238,7 +248,8 @@ task<bool> module_loader::wait_gone(std::string name, duration at_most) {
     const auto self = impl_;
     const auto deadline = self->host.control.now() + at_most;
     const auto here = [&self, &name] {
-        return std::any_of(self->all.begin(), self->all.end(), [&](const auto& g) { return g->name == name && g->now != state::gone; });
+        return std::any_of(self->all.begin(), self->all.end(),
+                           [&](const auto& g) { return g->name == name && g->now != state::gone; });
     };
     while (here())
         if (!co_await wait_until(self->changed, deadline)) co_return !here();
@@ -262,7 +273,8 @@ task<void> module_loader::unload_all(duration limit) {
 std::vector<module_line> module_loader::list() const {
     std::vector<module_line> out;
     for (const auto& g : impl_->all) out.push_back(g->line());
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return std::tie(a.name, a.generation) < std::tie(b.name, b.generation); });
+    std::sort(out.begin(), out.end(),
+              [](const auto& a, const auto& b) { return std::tie(a.name, a.generation) < std::tie(b.name, b.generation); });
     return out;
 }
 

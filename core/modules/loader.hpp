@@ -45,7 +45,8 @@ public:
     /// All modules must have been unloaded.
     ~module_loader();
 
-    /// Loads `<directory>/<name>.so`, or a path. The error says why in the linker's or the module's words and leaves nothing behind.
+    /// Loads `<directory>/<name>.so`, or a path. The error says why in the linker's or the module's words and leaves nothing
+    /// behind.
     result<> load(const std::string& name_or_path);
 
     struct unload_options {

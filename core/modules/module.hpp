@@ -52,7 +52,7 @@ struct module_descriptor {
     const char* version;
     const char* summary;          ///< one line for `module list`
     const char* const* needs;     ///< modules that must be running, nullptr at the end; may be null
-    const char* const* pins;      ///< libraries that must never leave memory (opened RTLD_NODELETE), nullptr at the end; may be null
+    const char* const* pins; ///< libraries that must never leave memory (opened RTLD_NODELETE), nullptr at the end; may be null
     maturity level;
     /// A driver of which two generations cannot run at once (they would bind the same port): the old one drains first.
     bool exclusive;
@@ -77,7 +77,8 @@ public:
     /// "strowger.toml:12:5" of a setting, for error messages: `where("listen")`.
     std::string where(std::string_view setting) const;
 
-    /// Hands a call that arrives to the core, which takes it over. Any thread. On refusal the channel is destroyed: tell the peer first.
+    /// Hands a call that arrives to the core, which takes it over. Any thread. On refusal the channel is destroyed: tell the peer
+    /// first.
     tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line);
     /// Whether a new call would be taken now, without making one. Any thread.
     std::optional<refusal> would_refuse(std::string_view to_number) const;
@@ -107,11 +108,13 @@ private:
 } // namespace strowger
 
 /// Declares the module of a file: STROWGER_MODULE(echo_module, "echo", "1.0", "Says back what is dialled", stable)
-#define STROWGER_MODULE(type, module_name, module_version, module_summary, module_maturity)                                              \
+#define STROWGER_MODULE(type, module_name, module_version, module_summary, module_maturity) \
     STROWGER_MODULE_WITH(type, module_name, module_version, module_summary, module_maturity, nullptr, nullptr, false)
-#define STROWGER_MODULE_WITH(type, module_name, module_version, module_summary, module_maturity, module_needs, module_pins, is_exclusive) \
-    extern "C" __attribute__((visibility("default"))) const strowger::module_descriptor strowger_module{                                 \
-        &STROWGER_ABI_SYMBOL, module_name, module_version, module_summary, module_needs, module_pins,                                   \
-        strowger::maturity::module_maturity, is_exclusive, [](strowger::module_context& context) -> std::unique_ptr<strowger::module> { \
-            return std::make_unique<type>(context);                                                                                     \
+#define STROWGER_MODULE_WITH(type, module_name, module_version, module_summary, module_maturity, module_needs, module_pins, \
+                             is_exclusive) \
+    extern "C" __attribute__((visibility("default"))) const strowger::module_descriptor strowger_module{ \
+        &STROWGER_ABI_SYMBOL, module_name, module_version, module_summary, module_needs, module_pins, \
+        strowger::maturity::module_maturity, is_exclusive, \
+        [](strowger::module_context& context) -> std::unique_ptr<strowger::module> { \
+            return std::make_unique<type>(context); \
         }};

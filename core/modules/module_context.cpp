@@ -18,7 +18,9 @@ struct module_context::registrations {
         if (!in.is_free(name, published ? nullptr : predecessor))
             throw std::runtime_error(fmt::format("the {} \"{}\" is offered by another module already", kind, name));
         to_withdraw.push_back([&in, name, key = owner.get()] { in.remove(name, key); });
-        auto put = [&in, name = std::move(name), what = std::move(what), owner]() mutable { in.replace(name, std::move(what), owner); };
+        auto put = [&in, name = std::move(name), what = std::move(what), owner]() mutable {
+            in.replace(name, std::move(what), owner);
+        };
         if (published) put();
         else to_publish.push_back(std::move(put));
     }

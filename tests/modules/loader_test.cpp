@@ -17,7 +17,8 @@ const fs::path guests = fs::path(STROWGER_BUILD_DIR) / "guest_modules";
 
 /// An engine's worth of registries, with a folder of modules that a test may change.
 struct stage {
-    fs::path folder = fs::temp_directory_path() / ("strowger-loader-" + std::to_string(::getpid()));
+    static inline int count = 0; // what a test keeps mapped is not the next one's
+    fs::path folder = fs::temp_directory_path() / fmt::format("strowger-loader-{}-{}", ::getpid(), ++count);
     virtual_clock clock;
     worker control{"control", clock}, aside{"aside", clock};
     virtual_time time{clock};

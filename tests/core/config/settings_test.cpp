@@ -205,7 +205,7 @@ language = "en"
     CHECK(s.dialplan.memory_limit == 1u << 30);
     CHECK(s.sounds.directories == std::vector<fs::path>{"/etc/strowger/a", "/b"});
     CHECK(s.sounds.language == "de-AT");
-    CHECK(s.sounds.music == "calm");
+    CHECK(s.sounds.music == "/etc/strowger/calm");
     CHECK(s.limits.calls == 5);
     CHECK(s.limits.calls_per_second == 2);
     CHECK(s.limits.max_call_seconds == 1h);

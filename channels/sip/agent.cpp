@@ -1,0 +1,613 @@
+// The only file that includes Sofia's tag builders.
+#include "channels/sip/agent.hpp"
+#include "channels/sip/text.hpp"
+#include "core/base/ids.hpp"
+#include "core/base/log.hpp"
+#include <algorithm>
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstring>
+#include <ifaddrs.h>
+#include <map>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include <unordered_map>
+
+#define NTA_LEG_MAGIC_T strowger::sip::agent::impl
+#define NTA_INCOMING_MAGIC_T struct strowger_sip_server
+#define NTA_OUTGOING_MAGIC_T struct strowger_sip_client
+#define SU_WAKEUP_ARG_T strowger::sip::agent::impl
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <sofia-sip/nta.h>
+#include <sofia-sip/nta_stateless.h>
+#include <sofia-sip/nta_tag.h>
+#include <sofia-sip/nta_tport.h>
+#include <sofia-sip/msg_addr.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
+#include <sofia-sip/sip_tag.h>
+#include <sofia-sip/su.h>
+#include <sofia-sip/su_wait.h>
+#include <sofia-sip/tport.h>
+#include <sofia-sip/tport_tag.h>
+#pragma GCC diagnostic pop
+
+struct strowger_sip_server {
+    strowger::sip::agent::impl* owner;
+    strowger::sip::transaction_id id;
+    nta_incoming_t* irq;
+    bool invite;
+};
+struct strowger_sip_client {
+    strowger::sip::agent::impl* owner;
+    strowger::sip::transaction_id id;
+    nta_outgoing_t* orq;
+};
+
+namespace strowger::sip {
+
+struct agent::impl {
+    using server = strowger_sip_server;
+    using client = strowger_sip_client;
+    struct timed {
+        std::uint64_t id;
+        job work;
+    };
+
+    agent* self = nullptr;
+    options set;
+    agent_listener* listener = nullptr;
+    std::shared_ptr<agent_queue> queue;
+    su_root_t* root = nullptr;
+    nta_agent_t* nta = nullptr;
+    nta_leg_t* leg = nullptr;
+    int queue_wait = -1, timer_wait = -1, timer_fd = -1;
+    transaction_id last_id = 0;
+    std::uint64_t last_timer = 0;
+    std::unordered_map<transaction_id, std::unique_ptr<server>> servers;
+    std::unordered_map<transaction_id, std::unique_ptr<client>> clients;
+    std::multimap<instant, timed> timers;
+    std::unordered_map<std::uint64_t, instant> timer_times;
+    std::vector<std::unique_ptr<client>> dead_clients; ///< their callbacks may still be on the stack
+    std::vector<std::unique_ptr<server>> dead_servers;
+
+    ~impl();
+    result<> open_sockets();
+    void arm_timer();
+    void fire_timers();
+    void drain_queue();
+    void bury() {
+        dead_clients.clear();
+        dead_servers.clear();
+    }
+
+    message convert(const sip_t* sip, msg_t* raw, tport_t* through) const;
+    void trace(const char* direction, const message& m) const;
+
+    // Sofia's callbacks.
+    static int on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip);
+    static int on_ack_or_cancel(server* s, nta_incoming_t* irq, const sip_t* sip);
+    static int on_response(client* c, nta_outgoing_t* orq, const sip_t* sip);
+    static int on_queue(su_root_magic_t*, su_wait_t*, impl* me) {
+        me->drain_queue();
+        return 0;
+    }
+    static int on_timer(su_root_magic_t*, su_wait_t*, impl* me) {
+        me->fire_timers();
+        return 0;
+    }
+};
+
+// --- the queue -----------------------------------------------------------------------------------------------------------------
+
+agent_queue::agent_queue() : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+agent_queue::~agent_queue() {
+    if (event_ >= 0) ::close(event_);
+}
+
+void agent_queue::post(job work) {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    jobs_.push_back(std::move(work));
+    if (std::exchange(armed_, true)) return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(event_, &one, sizeof one); // fails only when it is readable already
+}
+
+std::vector<job> agent_queue::take() {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = ::read(event_, &count, sizeof count); // first this, then the flag: else a wake-up is lost
+    const std::lock_guard lock(mutex_);
+    armed_ = false;
+    return std::exchange(jobs_, {});
+}
+
+void agent_queue::close() {
+    std::vector<job> dropped;
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    dropped.swap(jobs_);
+}
+
+// --- addresses -----------------------------------------------------------------------------------------------------------------
+
+result<listen_address> parse_listen(std::string_view text) {
+    const auto u = parse_uri("sip:" + std::string(text));
+    if (!u || !u->user.empty() || !u->params.empty() || !is_numeric_address(u->host))
+        return fail("\"{}\" is no address to listen on; write \"192.0.2.1:5060\", \"[2001:db8::1]:5060\" or \"0.0.0.0:5060\"", clean(text));
+    return listen_address{u->host, u->port == 0 ? std::uint16_t(5060) : u->port};
+}
+
+namespace {
+
+/// Replaces "every address" by each of them, so that we know from which one a peer is reached.
+std::vector<listen_address> expand(const std::vector<listen_address>& wanted) {
+    std::vector<listen_address> out;
+    const auto add = [&](const std::string& ip, std::uint16_t port) {
+        if (std::none_of(out.begin(), out.end(), [&](const auto& l) { return l.ip == ip && l.port == port; })) out.push_back({ip, port});
+    };
+    for (const auto& w : wanted) {
+        if (w.ip != "0.0.0.0" && w.ip != "::") {
+            add(w.ip, w.port);
+            continue;
+        }
+        ifaddrs* all = nullptr;
+        if (getifaddrs(&all) != 0) continue;
+        for (const auto* one = all; one != nullptr; one = one->ifa_next) {
+            if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_UP) == 0) continue;
+            char text[INET6_ADDRSTRLEN] = "";
+            if (w.ip == "0.0.0.0" && one->ifa_addr->sa_family == AF_INET) {
+                inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr, text, sizeof text);
+            } else if (w.ip == "::" && one->ifa_addr->sa_family == AF_INET6) {
+                const auto& address = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
+                if (IN6_IS_ADDR_LINKLOCAL(&address)) continue;
+                inet_ntop(AF_INET6, &address, text, sizeof text);
+            }
+            if (text[0] != 0) add(text, w.port);
+        }
+        freeifaddrs(all);
+    }
+    return out;
+}
+
+std::string text_of(const char* s) { return s == nullptr ? std::string() : std::string(s); }
+
+/// The value as it was sent, in one line; Sofia's own writer loses parts of long ones.
+std::string raw_value(const sip_header_t* h) {
+    std::string_view line(static_cast<const char*>(h->sh_data), h->sh_len);
+    line.remove_prefix(std::min(line.find(':'), line.size() - 1) + 1);
+    std::string out(trim(line));
+    std::erase(out, '\r');
+    std::replace(out.begin(), out.end(), '\n', ' '); // folded (RFC 3261 §7.3.1)
+    return out;
+}
+
+std::string header_text(const sip_header_t* h) {
+    std::string out(512, '\0');
+    for (;;) {
+        const auto needed = sip_header_field_e(out.data(), out.size(), h, 0);
+        if (needed < 0) return {};
+        if (static_cast<std::size_t>(needed) < out.size()) {
+            out.resize(static_cast<std::size_t>(needed));
+            return std::string(trim(out));
+        }
+        out.resize(static_cast<std::size_t>(needed) + 1);
+    }
+}
+
+std::string to_wire(const message& m) {
+    std::string out = m.status == 0 ? fmt::format("{} {} SIP/2.0\n", m.method, m.uri) : fmt::format("SIP/2.0 {}\n", m.status);
+    for (const auto& h : m.headers) out += fmt::format("{}: {}\n", h.name, h.value);
+    return masked(out + "\n" + m.body);
+}
+
+} // namespace
+
+// --- the thread ----------------------------------------------------------------------------------------------------------------
+
+result<std::unique_ptr<agent>> agent::open(options o, agent_listener& listener, std::shared_ptr<agent_queue> queue) {
+    std::unique_ptr<agent> made(new agent);
+    made->impl_ = std::make_unique<impl>();
+    auto& me = *made->impl_;
+    me.self = made.get();
+    me.set = std::move(o);
+    me.listener = &listener;
+    me.queue = std::move(queue);
+    made->bound_ = expand(me.set.listen);
+    if (made->bound_.empty()) return fail("no address to listen on");
+    if (const auto ok = me.open_sockets(); !ok) return fail(ok);
+    return made;
+}
+
+result<> agent::impl::open_sockets() {
+    root = su_root_create(nullptr);
+    if (root == nullptr) return fail("Sofia has no root: {}", std::strerror(errno));
+    su_root_threading(root, 0);
+    const auto* no_socket_yet = reinterpret_cast<const url_string_t*>(-1); // Sofia's NONE: null would bind every address at once
+    nta = nta_agent_create(root, no_socket_yet, nullptr, nullptr,
+                           NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(65536), NTATAG_UDP_MTU(65535), NTATAG_PASS_100(1),
+                           NTATAG_USE_TIMESTAMP(0), NTATAG_EXTRA_100(0), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1),
+                           TAG_END());
+    if (nta == nullptr) return fail("Sofia has no agent: {}", std::strerror(errno));
+    for (std::size_t i = 0; i < self->bound_.size(); ++i) {
+        const auto& l = self->bound_[i];
+        const auto name = fmt::format("l{}", i);
+        for (const char* transport : {"udp", "tcp"}) {
+            const auto one = fmt::format("sip:{}:{};transport={}", host_text(l.ip), l.port, transport);
+            if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(name.c_str()), TPTAG_QUEUESIZE(1000),
+                                    TPTAG_UDP_RMEM(8 * 1024 * 1024), TPTAG_UDP_WMEM(4 * 1024 * 1024), TAG_END()) < 0)
+                return fail("cannot listen on {}:{} ({}): {}; is another program using it?", l.ip, l.port, transport, std::strerror(errno));
+        }
+    }
+    leg = nta_leg_tcreate(nta, &impl::on_request, this, NTATAG_NO_DIALOG(1), TAG_END());
+    timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    su_wait_t wait[1];
+    if (leg == nullptr || timer_fd < 0 || su_wait_create(wait, queue->event_, SU_WAIT_IN) < 0) return fail("Sofia: {}", std::strerror(errno));
+    queue_wait = su_root_register(root, wait, &impl::on_queue, this, 0);
+    su_wait_create(wait, timer_fd, SU_WAIT_IN);
+    timer_wait = su_root_register(root, wait, &impl::on_timer, this, 0);
+    if (queue_wait <= 0 || timer_wait <= 0) return fail("Sofia cannot watch the queue: {}", std::strerror(errno));
+    return {};
+}
+
+agent::impl::~impl() {
+    if (queue) queue->close();
+    timers.clear();
+    for (auto& [id, s] : servers) nta_incoming_destroy(s->irq);
+    for (auto& [id, c] : clients) nta_outgoing_destroy(c->orq);
+    servers.clear();
+    clients.clear();
+    bury();
+    if (leg != nullptr) nta_leg_destroy(leg);
+    if (nta != nullptr) nta_agent_destroy(nta);
+    if (queue_wait > 0) su_root_deregister(root, queue_wait);
+    if (timer_wait > 0) su_root_deregister(root, timer_wait);
+    if (root != nullptr) su_root_destroy(root);
+    if (timer_fd >= 0) ::close(timer_fd);
+}
+
+agent::~agent() = default;
+void agent::run() { su_root_run(impl_->root); }
+void agent::stop() { su_root_break(impl_->root); }
+
+void agent::impl::drain_queue() {
+    bury();
+    for (auto& work : queue->take()) work();
+}
+
+void agent::impl::arm_timer() {
+    itimerspec when{};
+    if (!timers.empty()) {
+        const auto ns = std::max<std::int64_t>(1, timers.begin()->first.time_since_epoch().count());
+        when.it_value.tv_sec = ns / 1'000'000'000;
+        when.it_value.tv_nsec = ns % 1'000'000'000;
+    }
+    timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, nullptr);
+}
+
+void agent::impl::fire_timers() {
+    bury();
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = ::read(timer_fd, &count, sizeof count);
+    const auto now = std::chrono::steady_clock::now();
+    while (!timers.empty() && timers.begin()->first <= now) {
+        auto node = timers.extract(timers.begin());
+        timer_times.erase(node.mapped().id);
+        node.mapped().work();
+    }
+    arm_timer();
+}
+
+std::uint64_t agent::after(duration delay, job work) {
+    const auto when = std::chrono::steady_clock::now() + delay;
+    const auto id = ++impl_->last_timer;
+    impl_->timers.emplace(when, impl::timed{id, std::move(work)});
+    impl_->timer_times.emplace(id, when);
+    impl_->arm_timer();
+    return id;
+}
+
+void agent::cancel_timer(std::uint64_t id) {
+    const auto found = impl_->timer_times.find(id);
+    if (found == impl_->timer_times.end()) return;
+    const auto [first, last] = impl_->timers.equal_range(found->second);
+    for (auto it = first; it != last; ++it) {
+        if (it->second.id != id) continue;
+        impl_->timers.erase(it);
+        break;
+    }
+    impl_->timer_times.erase(id);
+}
+
+// --- messages in ---------------------------------------------------------------------------------------------------------------
+
+message agent::impl::convert(const sip_t* sip, msg_t* raw, tport_t* through) const {
+    message m;
+    su_home_t home[1] = {SU_HOME_INIT(home)};
+    su_home_init(home);
+    if (sip->sip_request != nullptr) {
+        m.method = text_of(sip->sip_request->rq_method_name);
+        if (char* u = url_as_string(home, sip->sip_request->rq_url)) m.uri = u;
+    } else if (sip->sip_status != nullptr) {
+        m.status = sip->sip_status->st_status;
+        if (sip->sip_cseq != nullptr) m.method = text_of(sip->sip_cseq->cs_method_name);
+    }
+    m.internal = nta_sip_is_internal(sip) != 0;
+    if (sip->sip_from != nullptr) m.from_tag = text_of(sip->sip_from->a_tag);
+    if (sip->sip_to != nullptr) m.to_tag = text_of(sip->sip_to->a_tag);
+    if (sip->sip_call_id != nullptr) m.call_id = text_of(sip->sip_call_id->i_id);
+    if (sip->sip_cseq != nullptr) m.cseq = sip->sip_cseq->cs_seq;
+    if (sip->sip_payload != nullptr && sip->sip_payload->pl_data != nullptr) m.body.assign(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
+
+    bool whole_line = false;
+    const auto add = [&](const sip_header_t* h) {
+        if (h == nullptr || h->sh_class == nullptr) return;
+        const auto* hc = h->sh_class;
+        if (hc->hc_hash == -1 || sip_is_request(h) || sip_is_status(h) || sip_is_payload(h) || sip_is_separator(h) || sip_is_error(h)) return;
+        if (hc->hc_name == nullptr || hc->hc_name[0] == 0) { // a header that Sofia does not know
+            if (h->sh_unknown->un_name != nullptr) m.headers.push_back({h->sh_unknown->un_name, text_of(h->sh_unknown->un_value)});
+            return;
+        }
+        const bool has_text = h->sh_data != nullptr;
+        if (has_text && h->sh_len == 0 && whole_line && !m.headers.empty() && m.headers.back().name == hc->hc_name) return;
+        whole_line = has_text && h->sh_len > 1; // further values of one line follow without text of their own
+        m.headers.push_back({hc->hc_name, whole_line ? raw_value(h) : header_text(h)});
+    };
+    const auto* first = sip->sip_request != nullptr ? reinterpret_cast<const sip_header_t*>(sip->sip_request)
+                                                    : reinterpret_cast<const sip_header_t*>(sip->sip_status);
+    for (const auto* h = first; h != nullptr; h = reinterpret_cast<const sip_header_t*>(h->sh_succ)) add(h);
+    m.from = m.get("From");
+    m.to = m.get("To");
+
+    if (raw != nullptr) {
+        if (const su_sockaddr_t* from = msg_addr(raw)) {
+            char text[INET6_ADDRSTRLEN] = "";
+            if (from->su_family == AF_INET)
+                inet_ntop(AF_INET, &from->su_sin.sin_addr, text, sizeof text);
+            else if (from->su_family == AF_INET6)
+                inet_ntop(AF_INET6, &from->su_sin6.sin6_addr, text, sizeof text);
+            m.source.ip = text;
+            m.source.port = ntohs(from->su_port);
+        }
+    }
+    if (through != nullptr) {
+        const tp_name_t* name = tport_name(through);
+        m.source.transport = text_of(name->tpn_proto);
+        std::transform(m.source.transport.begin(), m.source.transport.end(), m.source.transport.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        if (name->tpn_ident != nullptr && name->tpn_ident[0] == 'l') {
+            const auto index = parse_number(name->tpn_ident + 1);
+            if (index && *index < self->bound_.size()) m.local_address = self->bound_[*index].ip;
+        }
+    }
+    su_home_deinit(home);
+    return m;
+}
+
+void agent::impl::trace(const char* direction, const message& m) const {
+    if (set.wants_trace && set.trace && set.wants_trace(m)) set.trace(fmt::format("{} {}\n{}", direction, m.source.text(), to_wire(m)));
+}
+
+int agent::impl::on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip) {
+    me->bury();
+    msg_t* raw = nta_incoming_getrequest(irq);
+    auto m = me->convert(sip, raw, nta_incoming_transport(me->nta, irq, raw));
+    if (raw != nullptr) msg_destroy(raw);
+    me->trace("<-", m);
+    if (sip->sip_request->rq_method == sip_method_ack) {
+        nta_incoming_destroy(irq);
+        me->listener->on_request(0, std::move(m));
+        return 0;
+    }
+    if (sip->sip_request->rq_method == sip_method_cancel) return 481; // one that fits an INVITE never comes here
+    if (m.to_tag.empty()) nta_incoming_tag(irq, random_hex(8).c_str());
+    auto s = std::make_unique<server>();
+    *s = {me, ++me->last_id, irq, sip->sip_request->rq_method == sip_method_invite};
+    const auto id = s->id;
+    nta_incoming_bind(irq, &impl::on_ack_or_cancel, s.get());
+    me->servers.emplace(id, std::move(s));
+    me->listener->on_request(id, std::move(m));
+    return 0;
+}
+
+int agent::impl::on_ack_or_cancel(server* s, nta_incoming_t* irq, const sip_t* sip) {
+    auto& me = *s->owner;
+    const auto id = s->id;
+    if (sip == nullptr) {
+        me.listener->on_unacknowledged(id);
+        me.self->forget_server(id);
+        return 0;
+    }
+    msg_t* raw = nta_incoming_getrequest_ackcancel(irq);
+    auto m = me.convert(sip, raw, nta_incoming_transport(me.nta, irq, nullptr));
+    if (raw != nullptr) msg_destroy(raw);
+    me.trace("<-", m);
+    if (sip->sip_request->rq_method == sip_method_cancel) {
+        me.listener->on_cancel(id, std::move(m));
+    } else if (sip->sip_request->rq_method == sip_method_ack) {
+        me.listener->on_ack(id, std::move(m));
+        me.self->forget_server(id);
+    }
+    return 0;
+}
+
+int agent::impl::on_response(client* c, nta_outgoing_t* orq, const sip_t* sip) {
+    auto& me = *c->owner;
+    const auto id = c->id;
+    if (sip == nullptr) return 0;
+    msg_t* raw = nta_outgoing_getresponse(orq);
+    auto m = me.convert(sip, raw, nta_outgoing_transport(orq));
+    if (raw != nullptr) msg_destroy(raw);
+    me.trace("<-", m);
+    const bool done = m.status >= 200 && m.method != "INVITE";
+    me.listener->on_response(id, std::move(m));
+    if (done) me.self->forget_client(id);
+    return 0;
+}
+
+// --- messages out --------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string header_block(const header_list& headers) {
+    std::string out;
+    for (const auto& h : headers) out += fmt::format("{}: {}\r\n", clean(h.name), clean(h.value));
+    return out;
+}
+
+} // namespace
+
+void agent::reply(transaction_id id, response r) {
+    const auto it = impl_->servers.find(id);
+    if (it == impl_->servers.end()) return;
+    auto* irq = it->second->irq;
+    if (nta_incoming_status(irq) >= 200) return; // too late, as when a CANCEL was faster
+    if (!impl_->set.user_agent.empty() && r.status > 100) r.headers.push_back({"Server", impl_->set.user_agent});
+    const auto block = header_block(r.headers);
+    const bool with_body = !r.body.empty();
+    const auto type = clean(r.content_type);
+    nta_incoming_treply(irq, r.status, nullptr, TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())),
+                        TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())), TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END());
+    if (impl_->set.wants_trace) {
+        if (msg_t* sent = nta_incoming_getresponse(irq)) {
+            msg_t* asked = nta_incoming_getrequest(irq);
+            if (const auto* sip = sip_object(sent)) impl_->trace("->", impl_->convert(sip, asked, nta_incoming_transport(impl_->nta, irq, asked)));
+            if (asked != nullptr) msg_destroy(asked);
+            msg_destroy(sent);
+        }
+    }
+    if (r.status >= 300 || (r.status >= 200 && !it->second->invite)) forget_server(id);
+}
+
+std::string agent::tag(transaction_id id) const {
+    const auto it = impl_->servers.find(id);
+    return it == impl_->servers.end() ? std::string() : text_of(nta_incoming_gettag(it->second->irq));
+}
+
+void agent::forget_server(transaction_id id) {
+    const auto it = impl_->servers.find(id);
+    if (it == impl_->servers.end()) return;
+    auto gone = std::move(it->second);
+    impl_->servers.erase(it);
+    nta_incoming_destroy(gone->irq);
+    impl_->dead_servers.push_back(std::move(gone));
+}
+
+transaction_id agent::send(request r) {
+    auto& me = *impl_;
+    const auto hop = parse_uri(r.next_hop);
+    if (!hop || !is_numeric_address(hop->host)) {
+        log::warn("sip", "{} {}: the next hop {} is no numeric address", r.method, clean(r.uri), clean(r.next_hop));
+        return 0;
+    }
+    if (r.local_address.empty() || port_on(r.local_address) == 0) r.local_address = local_towards(hop->host).value_or("");
+    std::string ident;
+    for (std::size_t i = 0; i < bound_.size(); ++i)
+        if (bound_[i].ip == r.local_address && ident.empty()) ident = fmt::format("l{}", i);
+    const bool is_ack = r.method == "ACK";
+    auto block = header_block(r.headers);
+    for (const auto& route : r.routes) block += fmt::format("Route: {}\r\n", clean(route));
+    block += fmt::format("Max-Forwards: {}\r\n", r.max_forwards);
+    if (!me.set.user_agent.empty()) block += fmt::format("User-Agent: {}\r\n", me.set.user_agent);
+    const auto start = fmt::format("{} {} SIP/2.0", r.method, clean(r.uri));
+    const auto cseq = fmt::format("{} {}", r.cseq, r.method);
+    const auto from = clean(r.from), to = clean(r.to), type = clean(r.content_type);
+    const bool with_body = !r.body.empty();
+    const auto next = fmt::format("sip:{}:{}{}", host_text(hop->host), hop->port == 0 ? 5060 : hop->port,
+                                  same_text(param(hop->params, "transport").value_or("udp"), "tcp") ? ";transport=tcp" : ";transport=udp");
+    auto c = std::make_unique<impl::client>();
+    *c = {&me, ++me.last_id, nullptr};
+    msg_t* msg = nta_msg_create(me.nta, 0);
+    auto* sip = msg == nullptr ? nullptr : sip_object(msg);
+    if (sip == nullptr) return 0;
+    if (sip_add_tl(msg, sip, SIPTAG_REQUEST_STR(start.c_str()), SIPTAG_FROM_STR(from.c_str()), SIPTAG_TO_STR(to.c_str()),
+                   SIPTAG_CALL_ID_STR(r.call_id.c_str()), SIPTAG_CSEQ_STR(cseq.c_str()), SIPTAG_HEADER_STR(block.c_str()),
+                   TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())), TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END()) < 0 ||
+        sip->sip_request == nullptr || sip->sip_from == nullptr || sip->sip_to == nullptr || sip->sip_cseq == nullptr) {
+        log::warn("sip", "{} {}: cannot be written as a SIP message", r.method, clean(r.uri));
+        msg_destroy(msg);
+        return 0;
+    }
+    const auto branch = "z9hG4bK" + random_hex(12);
+    c->orq = nta_outgoing_mcreate(me.nta, is_ack ? nullptr : &impl::on_response, c.get(), reinterpret_cast<const url_string_t*>(next.c_str()), msg,
+                                  TAG_IF(!ident.empty(), TPTAG_IDENT(ident.c_str())), TAG_IF(!is_ack, NTATAG_BRANCH_KEY(branch.c_str())), TAG_END());
+    if (c->orq == nullptr) {
+        msg_destroy(msg);
+        log::warn("sip", "{} {}: Sofia would not send it to {}", r.method, clean(r.uri), next);
+        return 0;
+    }
+    if (me.set.wants_trace) {
+        if (msg_t* sent = nta_outgoing_getrequest(c->orq)) {
+            auto m = me.convert(sip_object(sent), nullptr, nta_outgoing_transport(c->orq));
+            m.source.ip = hop->host;
+            m.source.port = hop->port == 0 ? 5060 : hop->port;
+            me.trace("->", m);
+            msg_destroy(sent);
+        }
+    }
+    if (is_ack) { // it stays inside Sofia for 64·T1, to be repeated when the 2xx is
+        nta_outgoing_destroy(c->orq);
+        return 0;
+    }
+    const auto id = c->id;
+    me.clients.emplace(id, std::move(c));
+    return id;
+}
+
+void agent::cancel(transaction_id id, header_list extra) {
+    const auto it = impl_->clients.find(id);
+    if (it == impl_->clients.end()) return;
+    const auto block = header_block(extra);
+    nta_outgoing_tcancel(it->second->orq, nullptr, nullptr, TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())), TAG_END());
+}
+
+void agent::forget_client(transaction_id id) {
+    const auto it = impl_->clients.find(id);
+    if (it == impl_->clients.end()) return;
+    auto gone = std::move(it->second);
+    impl_->clients.erase(it);
+    nta_outgoing_destroy(gone->orq);
+    impl_->dead_clients.push_back(std::move(gone));
+}
+
+bool agent::knows_client(transaction_id id) const { return impl_->clients.contains(id); }
+
+std::uint16_t agent::port_on(std::string_view ip) const {
+    for (const auto& l : bound_)
+        if (l.ip == ip) return l.port;
+    return 0;
+}
+
+result<std::string> agent::local_towards(std::string_view numeric) const {
+    auto own = local_address_towards(numeric);
+    if (!own) return own;
+    if (port_on(*own) != 0) return own;
+    const bool v6 = numeric.find(':') != std::string_view::npos;
+    for (const auto& l : bound_)
+        if ((l.ip.find(':') != std::string::npos) == v6) return l.ip;
+    return fail("we listen on no address from which {} can be reached", numeric);
+}
+
+agent::figures agent::load() const {
+    figures f;
+    usize_t requests = 0, responses = 0, bad = 0, retransmitted = 0, sent = 0;
+    nta_agent_get_stats(impl_->nta, NTATAG_S_RECV_REQUEST_REF(requests), NTATAG_S_RECV_RESPONSE_REF(responses), NTATAG_S_BAD_MESSAGE_REF(bad),
+                        NTATAG_S_RETRY_REQUEST_REF(retransmitted), NTATAG_S_SENT_MSG_REF(sent), TAG_END());
+    f.requests = requests;
+    f.responses = responses;
+    f.bad = bad;
+    f.retransmitted = retransmitted;
+    f.sent = sent;
+    f.servers = impl_->servers.size();
+    f.clients = impl_->clients.size();
+    f.timers = impl_->timers.size();
+    return f;
+}
+
+} // namespace strowger::sip

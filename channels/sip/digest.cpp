@@ -1,0 +1,191 @@
+#include "channels/sip/digest.hpp"
+#include "channels/sip/text.hpp"
+#include "core/base/ids.hpp"
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <set>
+#include <vector>
+
+namespace strowger::sip {
+namespace {
+
+constexpr std::size_t longest_parameter = 512;
+constexpr std::size_t longest_header = 4096;
+constexpr std::size_t most_remembered = 50'000;
+
+std::string hex(const unsigned char* bytes, std::size_t count) {
+    std::string out;
+    for (std::size_t i = 0; i < count; ++i) out += fmt::format("{:02x}", bytes[i]);
+    return out;
+}
+
+/// Calls `take(name, value)` for each parameter after the scheme; false when the text is broken.
+template <class F> bool each_parameter(std::string_view header, F&& take) {
+    header = trim(header);
+    if (header.size() > longest_header || header.size() < 7 || !same_text(header.substr(0, 6), "Digest") ||
+        (header[6] != ' ' && header[6] != '\t'))
+        return false;
+    for (const auto& piece : split_list(header.substr(7))) {
+        const auto equals = piece.find('=');
+        if (equals == std::string::npos) return false;
+        auto value = trim(std::string_view(piece).substr(equals + 1));
+        if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+        if (value.size() > longest_parameter) return false;
+        std::string plain;
+        for (std::size_t i = 0; i < value.size(); ++i) {
+            if (value[i] == '\\' && i + 1 < value.size()) ++i;
+            plain += value[i];
+        }
+        if (!take(trim(std::string_view(piece).substr(0, equals)), std::move(plain))) return false;
+    }
+    return true;
+}
+
+} // namespace
+
+std::optional<digest_credentials> parse_credentials(std::string_view header) {
+    digest_credentials c;
+    std::set<std::string> seen;
+    std::string nc;
+    const bool whole = each_parameter(header, [&](std::string_view name, std::string value) {
+        std::string* const fields[] = {&c.username, &c.realm, &c.nonce, &c.uri, &c.response, &c.algorithm, &c.cnonce, &c.qop, &c.opaque, &nc};
+        constexpr std::string_view names[] = {"username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "qop", "opaque", "nc"};
+        for (std::size_t i = 0; i < std::size(names); ++i) {
+            if (!same_text(names[i], name)) continue;
+            if (!seen.insert(std::string(names[i])).second) return false;
+            *fields[i] = std::move(value);
+        }
+        return true;
+    });
+    if (!whole || c.username.empty() || c.nonce.empty() || c.uri.empty() || c.response.empty() || c.cnonce.empty()) return std::nullopt;
+    const auto [stop, wrong] = std::from_chars(nc.data(), nc.data() + nc.size(), c.nc, 16);
+    if (nc.size() != 8 || wrong != std::errc() || stop != nc.data() + nc.size()) return std::nullopt;
+    return c;
+}
+
+std::string hash_hex(digest_algorithm a, std::string_view text) {
+    unsigned char out[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    if (EVP_Digest(text.data(), text.size(), out, &length, a == digest_algorithm::md5 ? EVP_md5() : EVP_sha256(), nullptr) != 1) return {};
+    return hex(out, length);
+}
+
+std::string digest_response(digest_algorithm a, std::string_view username, std::string_view realm, std::string_view password,
+                            std::string_view method, std::string_view uri, std::string_view nonce, std::string_view nc,
+                            std::string_view cnonce, std::string_view qop) {
+    const auto a1 = hash_hex(a, fmt::format("{}:{}:{}", username, realm, password));
+    const auto a2 = hash_hex(a, fmt::format("{}:{}", method, uri));
+    if (qop.empty()) return hash_hex(a, fmt::format("{}:{}:{}", a1, nonce, a2));
+    return hash_hex(a, fmt::format("{}:{}:{}:{}:{}:{}", a1, nonce, nc, cnonce, qop, a2));
+}
+
+std::optional<std::string> answer_challenge(std::string_view challenge, std::string_view username, std::string_view password,
+                                            std::string_view method, std::string_view uri, std::string_view cnonce) {
+    std::string realm, nonce, algorithm, qop, opaque;
+    bool offers_qop = false;
+    const bool whole = each_parameter(challenge, [&](std::string_view name, std::string value) {
+        if (same_text(name, "realm")) realm = std::move(value);
+        else if (same_text(name, "nonce")) nonce = std::move(value);
+        else if (same_text(name, "algorithm")) algorithm = std::move(value);
+        else if (same_text(name, "opaque")) opaque = std::move(value);
+        else if (same_text(name, "qop")) {
+            offers_qop = true;
+            for (const auto& one : split_list(value))
+                if (same_text(one, "auth")) qop = "auth";
+        }
+        return true;
+    });
+    if (!whole || nonce.empty() || (offers_qop && qop.empty())) return std::nullopt;
+    digest_algorithm a = digest_algorithm::md5;
+    if (same_text(algorithm, "SHA-256")) a = digest_algorithm::sha256;
+    else if (!algorithm.empty() && !same_text(algorithm, "MD5")) return std::nullopt;
+    const auto response = digest_response(a, username, realm, password, method, uri, nonce, "00000001", cnonce, qop);
+    auto out = fmt::format(R"(Digest username="{}", realm="{}", nonce="{}", uri="{}", response="{}")", username, realm, nonce, uri, response);
+    if (!algorithm.empty()) out += ", algorithm=" + algorithm;
+    if (!opaque.empty()) out += fmt::format(R"(, opaque="{}")", opaque);
+    if (!qop.empty()) out += fmt::format(R"(, qop=auth, nc=00000001, cnonce="{}")", cnonce);
+    return clean(out);
+}
+
+std::string nonce_book::mac(std::string_view body) const {
+    unsigned char out[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(body.data()), body.size(), out, &length);
+    return hex(out, 12);
+}
+
+std::string nonce_book::make(std::int64_t now) {
+    const auto body = fmt::format("{:08x}{}", static_cast<std::uint32_t>(now), random_hex(4));
+    return body + mac(body);
+}
+
+nonce_book::verdict nonce_book::check(std::string_view nonce, std::int64_t now) const {
+    constexpr std::size_t body_size = 16, mac_size = 24;
+    if (nonce.size() != body_size + mac_size || !equal_secret(mac(nonce.substr(0, body_size)), nonce.substr(body_size)))
+        return verdict::foreign;
+    std::uint32_t made = 0;
+    std::from_chars(nonce.data(), nonce.data() + 8, made, 16);
+    const auto age = now - static_cast<std::int64_t>(made);
+    return age < -60 || age > lifetime_ ? verdict::stale : verdict::good;
+}
+
+nonce_book::verdict nonce_book::use(std::string_view nonce, std::uint32_t nc, std::int64_t now) {
+    if (const auto v = check(nonce, now); v != verdict::good) return v;
+    if (nc == 0) return verdict::replayed;
+    if (used_.size() >= most_remembered) // what is forgotten would be replayable, so all goes that is stale anyway, and no more
+        std::erase_if(used_, [&](const auto& u) { return now - u.second.made > lifetime_; });
+    if (used_.size() >= most_remembered && used_.find(nonce) == used_.end()) return verdict::stale;
+    auto& u = used_[std::string(nonce)];
+    if (u.made == 0) u.made = now;
+    if (nc > u.highest) {
+        const auto step = nc - u.highest;
+        u.window = step >= 64 ? 1 : (u.window << step) | 1;
+        u.highest = nc;
+        return verdict::good;
+    }
+    const auto back = u.highest - nc;
+    if (back >= 64 || ((u.window >> back) & 1) != 0) return verdict::replayed;
+    u.window |= std::uint64_t(1) << back;
+    return verdict::good;
+}
+
+bool equal_secret(std::string_view a, std::string_view b) noexcept {
+    if (a.size() != b.size()) return false;
+    unsigned difference = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
+    return difference == 0;
+}
+
+std::uint32_t guess_limit::blocked_for(std::string_view source, std::int64_t now) const {
+    const auto it = sources_.find(source);
+    return it == sources_.end() || it->second.until <= now ? 0 : static_cast<std::uint32_t>(it->second.until - now);
+}
+
+void guess_limit::wrong(std::string_view source, std::int64_t now) {
+    constexpr unsigned allowed = 5;
+    if (sources_.size() >= most_remembered) forget_old(now);
+    if (sources_.size() >= most_remembered) return; // a flood of forged sources is not worth more memory
+    auto& r = sources_[std::string(source)];
+    if (now - r.since > 60) {
+        r.count = 0;
+        r.since = now;
+        if (now - r.until > 3600) r.blocks = 0;
+    }
+    if (++r.count < allowed) return;
+    r.until = now + (std::int64_t(5) << std::min(r.blocks, 9u)); // 5 s, doubled up to 43 min
+    ++r.blocks;
+    r.count = 0;
+}
+
+void guess_limit::right(std::string_view source) {
+    if (const auto it = sources_.find(source); it != sources_.end()) sources_.erase(it);
+}
+
+void guess_limit::forget_old(std::int64_t now) {
+    std::erase_if(sources_, [&](const auto& s) { return s.second.until < now && now - s.second.since > 60; });
+}
+
+} // namespace strowger::sip

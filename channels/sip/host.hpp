@@ -1,0 +1,44 @@
+// What the SIP stack needs of the engine, so that tests can be the engine.
+#pragma once
+#include "core/channel/channel.hpp"
+#include "core/location/location_table.hpp"
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace strowger::sip {
+
+/// Every function may be called from the SIP thread and must not block.
+class host {
+public:
+    virtual ~host() = default;
+    virtual tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line) = 0;
+    virtual std::optional<refusal> would_refuse(std::string_view to_number) = 0;
+    virtual bool is_emergency(std::string_view number) = 0;
+    /// The password of a user; nothing for an unknown one or one without a password, who can never authenticate.
+    virtual std::optional<std::string> password_of(std::string_view user) = 0;
+
+    /// Completions may run on any thread.
+    virtual void apply(std::string user, std::vector<binding_change> changes, location_table::registered done) = 0;
+    virtual void remove_all(std::string user, std::string call_id, std::uint32_t cseq, location_table::registered done) = 0;
+    virtual std::vector<binding> bindings() = 0;
+
+    virtual instant now() const = 0;
+    virtual wall_time wall() const = 0;
+};
+
+/// `[sip]` of strowger.toml.
+struct settings {
+    std::vector<std::string> listen = {"0.0.0.0:5060"};
+    std::string realm = "strowger";
+    std::string user_agent = "Strowger";
+    bool trace = false;
+    std::size_t max_contacts = 10;
+    std::uint32_t min_expires = 60, max_expires = 3600;
+    std::uint32_t nonce_seconds = 300;
+    std::uint32_t first_answer_ms = 4000; ///< how long a called device may be silent altogether
+};
+
+} // namespace strowger::sip

@@ -1,0 +1,230 @@
+// The module's door: settings, the SIP thread, console commands.
+#include "channels/sip/line.hpp"
+#include "channels/sip/support/support.hpp"
+#include "channels/sip/text.hpp"
+#include "channels/sip/user_agent.hpp"
+#include "core/async/ask.hpp"
+#include "core/base/ids.hpp"
+#include "core/engine.hpp"
+#include "core/modules/module.hpp"
+#include <fmt/format.h>
+#include <future>
+#include <stdexcept>
+
+namespace strowger::sip {
+namespace {
+
+/// The engine as the SIP thread sees it.
+class engine_host final : public host {
+public:
+    explicit engine_host(module_context& ctx) : ctx_(ctx), core_(ctx.core()) {
+        for (const auto& [name, user] : core_.settings().users) passwords_[name] = user.password;
+    }
+    tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> made) override {
+        return ctx_.incoming(std::move(what), std::move(made));
+    }
+    std::optional<refusal> would_refuse(std::string_view to_number) override { return ctx_.would_refuse(to_number); }
+    bool is_emergency(std::string_view number) override { return !core_.emergency().classify(number).empty(); }
+    std::optional<std::string> password_of(std::string_view user) override {
+        const auto it = passwords_.find(user);
+        return it == passwords_.end() || it->second.empty() ? std::nullopt : std::optional(it->second);
+    }
+    void apply(std::string user, std::vector<binding_change> changes, location_table::registered done) override {
+        core_.locations().apply(std::move(user), "sip", std::move(changes), std::move(done));
+    }
+    void remove_all(std::string user, std::string call_id, std::uint32_t cseq, location_table::registered done) override {
+        core_.locations().remove_all(std::move(user), "sip", std::move(call_id), cseq, std::move(done));
+    }
+    std::vector<binding> bindings() override { return core_.locations().all(); }
+    instant now() const override { return core_.time().now(); }
+    wall_time wall() const override { return core_.time().wall(); }
+
+private:
+    module_context& ctx_;
+    engine& core_;
+    std::map<std::string, std::string, std::less<>> passwords_;
+};
+
+settings read_settings(module_context& ctx) {
+    settings s;
+    const auto& table = ctx.settings();
+    const auto wrong = [&](std::string_view key, std::string_view what) {
+        throw std::runtime_error(fmt::format("{}: {}: {}", ctx.where(key), key, what));
+    };
+    if (const auto* listen = table["listen"].items()) {
+        s.listen.clear();
+        for (const auto& one : *listen) {
+            const auto* text = one.text();
+            if (text == nullptr) wrong("listen", "a list of texts such as [\"0.0.0.0:5060\"]");
+            if (const auto l = parse_listen(*text); !l) wrong("listen", l.error().text);
+            s.listen.push_back(*text);
+        }
+        if (s.listen.empty()) wrong("listen", "at least one address");
+    } else if (!table["listen"].is_null()) {
+        wrong("listen", "a list of texts such as [\"0.0.0.0:5060\"]");
+    }
+    s.realm = table["realm"].text_or(s.realm);
+    if (s.realm.empty() || s.realm.find_first_of("\"\\\r\n") != std::string::npos) wrong("realm", "a text without quotes");
+    s.user_agent = clean(table["user_agent"].text_or(s.user_agent));
+    s.trace = table["trace"].boolean_or(s.trace);
+    const auto number = [&](std::string_view key, auto& out, std::int64_t least, std::int64_t most) {
+        if (table[key].is_null()) return;
+        const auto* n = table[key].integer();
+        if (n == nullptr || *n < least || *n > most) wrong(key, fmt::format("a whole number from {} to {}", least, most));
+        out = static_cast<std::remove_reference_t<decltype(out)>>(*n);
+    };
+    number("max_contacts", s.max_contacts, 1, 100);
+    number("min_expires", s.min_expires, 10, 3600);
+    number("max_expires", s.max_expires, 60, 86400);
+    number("nonce_seconds", s.nonce_seconds, 10, 86400);
+    number("first_answer_ms", s.first_answer_ms, 500, 32000);
+    if (s.max_expires < s.min_expires) wrong("max_expires", "not below min_expires");
+    constexpr std::string_view known[] = {"listen", "realm", "user_agent", "trace", "max_contacts", "min_expires", "max_expires", "nonce_seconds",
+                                          "first_answer_ms"};
+    if (const auto* fields = table.fields())
+        for (const auto& [key, ignored] : *fields)
+            if (std::find(std::begin(known), std::end(known), key) == std::end(known)) wrong(key, "no such setting");
+    return s;
+}
+
+/// The key of the nonces: kept, so that those of an earlier run still hold and a restart costs nobody a round trip.
+std::string nonce_key(engine& core) {
+    auto& store = core.storage();
+    const auto table = store.open_table("sip");
+    if (!table) throw std::runtime_error(table.error().text);
+    if (auto kept = store.get(*table, "nonce_key")) return std::move(*kept);
+    auto made = random_hex(32);
+    store.write(store::batch().put(*table, "nonce_key", made), [](result<> done) {
+        if (!done) log::warn("sip", "the key of the nonces was not kept: {}", done.error().text);
+    });
+    return made;
+}
+
+class sip_module final : public module {
+public:
+    explicit sip_module(module_context& ctx) : set_(read_settings(ctx)), host_(ctx) {
+        if (!strowger_sip_support_start()) throw std::runtime_error("libsofia-sip-ua.so.0 cannot be kept in memory");
+        trace_->set(set_.trace ? "on" : "off");
+        ua_ = std::make_shared<user_agent>(host_, set_, nonce_key(ctx.core()), queue_, trace_);
+        gate_->queue = queue_;
+        gate_->ua = ua_;
+        ua_->set_door(gate_);
+        std::promise<result<>> opened;
+        auto outcome = opened.get_future();
+        thread_ = ctx.start_thread("sip", [this, &opened] { live(opened); });
+        if (const auto ok = outcome.get(); !ok) {
+            thread_.join();
+            throw std::runtime_error(fmt::format("{}: {}", ctx.where("listen"), ok.error().text));
+        }
+        try {
+            ctx.add_driver(std::make_shared<driver>(gate_));
+            add_commands(ctx);
+        } catch (...) { // no destructor runs for a module that was not made
+            end();
+            throw;
+        }
+    }
+
+    ~sip_module() override { end(); }
+    void stop() override { end(); }
+
+private:
+    void live(std::promise<result<>>& opened) {
+        auto ok = ua_->open();
+        const bool good = ok.has_value();
+        if (good) gate_->bound = ua_->stack().bound();
+        opened.set_value(std::move(ok)); // from here on `opened` is gone
+        if (good) ua_->run();
+        ua_->close();
+    }
+
+    void end() {
+        if (!thread_.joinable()) return;
+        gate_->post([](user_agent& ua) { ua.shut_down(std::chrono::seconds(2)); });
+        thread_.join();
+    }
+
+    void add_commands(module_context& ctx) {
+        command trace;
+        trace.name = "sip trace";
+        trace.usage = "on | off | ADDRESS | call CALL-ID";
+        trace.summary = "Logs SIP messages: all, none, those of one address or of one call";
+        trace.help = "Messages go to the log, without the digests of passwords; retransmissions are not shown. Example: sip trace 192.0.2.7";
+        trace.run = [filter = trace_](std::vector<std::string> arguments) { return run_trace(filter, std::move(arguments)); };
+        ctx.add_command(std::move(trace));
+
+        command show;
+        show.name = "sip show";
+        show.summary = "The SIP dialogs, and what the stack has counted";
+        show.help = "One line for each dialog, with its state and where its requests go.";
+        show.run = [gate = gate_, &control = ctx.core().control()](std::vector<std::string>) { return run_show(gate, control); };
+        ctx.add_command(std::move(show));
+    }
+
+    static task<result<command_reply>> run_trace(std::shared_ptr<trace_filter> filter, std::vector<std::string> arguments) {
+        std::string what;
+        for (const auto& a : arguments) what += (what.empty() ? "" : " ") + a;
+        const bool good = what == "on" || what == "off" || what.starts_with("call ") ||
+                          (arguments.size() == 1 && is_numeric_address(what.substr(0, what.find(':', what.find(']') == std::string::npos ? 0 : what.find(']')))));
+        if (!good) co_return fail("sip trace on | off | ADDRESS | call CALL-ID");
+        filter->set(what);
+        command_reply reply;
+        reply.data["trace"] = what;
+        reply.text = "SIP trace: " + what + "\n";
+        co_return reply;
+    }
+
+    static task<result<command_reply>> run_show(std::shared_ptr<gate> to, worker& control) {
+        struct answer {
+            signal came;
+            bool done = false;
+            command_reply reply;
+        };
+        const auto shared = std::make_shared<answer>();
+        to->post([shared, &control](user_agent& ua) {
+            command_reply reply;
+            value::list lines;
+            for (const auto& d : ua.dialogs()) {
+                value line;
+                line["call_id"] = d.call_id;
+                line["local"] = d.local;
+                line["remote"] = d.remote;
+                line["state"] = d.phase;
+                line["next_hop"] = d.flow;
+                lines.push_back(std::move(line));
+            }
+            const auto f = ua.stack().load();
+            reply.data["dialogs"] = std::move(lines);
+            reply.data["requests"] = f.requests;
+            reply.data["responses"] = f.responses;
+            reply.data["bad_messages"] = f.bad;
+            reply.data["sent"] = f.sent;
+            reply.data["retransmitted"] = f.retransmitted;
+            reply.data["server_transactions"] = static_cast<std::uint64_t>(f.servers);
+            reply.data["client_transactions"] = static_cast<std::uint64_t>(f.clients);
+            control.post([shared, reply = std::move(reply)]() mutable {
+                shared->reply = std::move(reply);
+                shared->done = true;
+                shared->came.notify();
+            });
+        });
+        if (!shared->done) co_await wait_for(shared->came, std::chrono::seconds(2));
+        if (!shared->done) co_return fail("the SIP thread does not answer");
+        co_return std::move(shared->reply);
+    }
+
+    settings set_;
+    engine_host host_;
+    std::shared_ptr<agent_queue> queue_ = std::make_shared<agent_queue>();
+    std::shared_ptr<trace_filter> trace_ = std::make_shared<trace_filter>();
+    std::shared_ptr<gate> gate_ = std::make_shared<gate>();
+    std::shared_ptr<user_agent> ua_;
+    std::thread thread_;
+};
+
+constexpr const char* pinned[] = {"libstrowger_sip_support.so", nullptr};
+
+} // namespace
+} // namespace strowger::sip
+
+STROWGER_MODULE_WITH(strowger::sip::sip_module, "sip", "1.0", "SIP telephones by UDP and TCP", preview, nullptr, strowger::sip::pinned, true)

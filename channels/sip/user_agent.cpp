@@ -1,0 +1,246 @@
+#include "channels/sip/user_agent.hpp"
+#include "channels/sip/bodies.hpp"
+#include "channels/sip/line.hpp"
+#include "channels/sip/registrar.hpp"
+#include "channels/sip/text.hpp"
+#include "core/base/log.hpp"
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+namespace strowger::sip {
+namespace {
+
+constexpr std::array methods{"INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REFER", "NOTIFY", "INFO", "REGISTER"};
+
+response refused(int status, header_list headers = {}) { return {status, std::move(headers), {}, {}}; }
+
+} // namespace
+
+dialog_id next_dialog_id() noexcept {
+    static std::atomic<dialog_id> last{0};
+    return ++last;
+}
+
+std::string allowed_methods() {
+    std::string out;
+    for (const auto* m : methods) out += (out.empty() ? "" : ", ") + std::string(m);
+    return out;
+}
+
+bool trace_filter::wants(const message& m) const {
+    if (!active_) return false;
+    const std::lock_guard lock(mutex_);
+    if (what_ == "on") return true;
+    if (what_.starts_with("call ")) return m.call_id == what_.substr(5);
+    return m.source.ip == what_ || m.source.text() == what_;
+}
+
+user_agent::user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue, std::shared_ptr<trace_filter> trace)
+    : core_(core), settings_(std::move(set)), auth_(core, settings_, std::move(key)), queue_(std::move(queue)), trace_(std::move(trace)) {}
+
+result<> user_agent::open() {
+    agent::options o;
+    for (const auto& text : settings_.listen) {
+        auto l = parse_listen(text);
+        if (!l) return fail(l);
+        o.listen.push_back(std::move(*l));
+    }
+    o.user_agent = settings_.user_agent;
+    o.wants_trace = [filter = trace_](const message& m) { return filter->wants(m); };
+    // The log writes control characters as \xNN, so each line goes by itself.
+    o.trace = [](std::string text) {
+        for (std::string_view rest = text; !rest.empty();) {
+            const auto end = std::min(rest.find('\n'), rest.size());
+            log::info("sip", "{}", trim(rest.substr(0, end)));
+            rest.remove_prefix(std::min(end + 1, rest.size()));
+        }
+    };
+    auto opened = agent::open(std::move(o), *this, queue_);
+    if (!opened) return fail(opened);
+    stack_ = std::move(*opened);
+    return {};
+}
+
+void user_agent::shut_down(duration limit) {
+    closing_ = true;
+    std::vector<std::shared_ptr<dialog>> all;
+    for (const auto& [id, d] : dialogs_) all.push_back(d);
+    for (const auto& d : all) d->hang_up(hangup_cause::normal);
+    if (dialogs_.empty()) return stack_->stop();
+    stack_->after(limit, [this] { stack_->stop(); });
+}
+
+void user_agent::close() {
+    stack_.reset(); // first: its transactions call nobody any more
+    servers_.clear();
+    clients_.clear();
+    by_tag_.clear();
+    dialogs_.clear();
+}
+
+void user_agent::add(std::shared_ptr<dialog> d) { dialogs_.emplace(d->id(), std::move(d)); }
+
+void user_agent::remove(const dialog& d) {
+    const auto id = d.id();
+    // Not now: the dialog's own code runs.
+    stack_->after(duration::zero(), [this, id] {
+        const auto of_it = [id](const auto& entry) { return entry.second == id; };
+        std::erase_if(servers_, of_it);
+        std::erase_if(clients_, of_it);
+        if (const auto gone = find(id)) by_tag_.erase(gone->state().local_tag);
+        dialogs_.erase(id);
+        if (closing_ && dialogs_.empty()) stack_->stop();
+    });
+}
+
+std::shared_ptr<dialog> user_agent::find(dialog_id id) const {
+    const auto it = dialogs_.find(id);
+    return it == dialogs_.end() ? nullptr : it->second;
+}
+
+std::shared_ptr<dialog> user_agent::owner(const std::unordered_map<transaction_id, dialog_id>& in, transaction_id t) const {
+    const auto it = in.find(t);
+    return it == in.end() ? nullptr : find(it->second);
+}
+
+bool user_agent::is_ours(std::string_view name) const {
+    if (same_text(name, settings_.realm)) return true;
+    return stack_->port_on(name) != 0;
+}
+
+std::vector<dialog_line> user_agent::dialogs() const {
+    std::vector<dialog_line> out;
+    for (const auto& [id, d] : dialogs_)
+        out.push_back({d->state().call_id, d->state().local_party, d->state().remote_party, d->phase_name(), d->state().next_hop()});
+    return out;
+}
+
+std::shared_ptr<dialog> user_agent::dialog_of(const message& m) const {
+    const auto it = by_tag_.find(m.to_tag);
+    const auto found = it == by_tag_.end() ? nullptr : find(it->second);
+    return found && found->owns(m) ? found : nullptr;
+}
+
+// --- requests ------------------------------------------------------------------------------------------------------------------------
+
+bool user_agent::well_formed(transaction_id id, const message& m) {
+    const auto refuse = [&](int status, header_list headers = {}) {
+        stack_->reply(id, refused(status, std::move(headers)));
+        return false;
+    };
+    if (const auto* length = m.find("Content-Length"); length != nullptr && parse_number(trim(*length)).value_or(0) > m.body.size()) return refuse(400);
+    if (std::none_of(methods.begin(), methods.end(), [&](const char* known) { return m.method == known; }))
+        return refuse(405, {{"Allow", allowed_methods()}});
+    const auto u = parse_uri(m.uri);
+    if (!u) return refuse(400);
+    if (!u->is_sip() && u->scheme != "tel" && u->scheme != "urn") return refuse(416);
+    if (const auto* hops = m.find("Max-Forwards"); hops != nullptr && parse_number(trim(*hops)) == 0u && m.method == "INVITE") return refuse(483);
+    if (const auto required = m.all("Require"); !required.empty()) {
+        std::string all;
+        for (const auto& r : required)
+            if (!same_text(r, "norefersub")) all += (all.empty() ? "" : ", ") + clean(r);
+        if (!all.empty()) return refuse(420, {{"Unsupported", all}});
+    }
+    return true;
+}
+
+void user_agent::on_request(transaction_id id, message m) {
+    if (id == 0) { // ACK: for a dialog or for nobody, never answered
+        return;
+    }
+    if (!well_formed(id, m)) return;
+    if (!m.to_tag.empty()) {
+        if (const auto d = dialog_of(m)) return d->on_request(id, m);
+        return stack_->reply(id, refused(481));
+    }
+    if (m.method == "INVITE") return on_invite(id, std::move(m));
+    if (m.method == "REGISTER") return on_register(id, std::move(m));
+    if (m.method == "OPTIONS") return on_options(id, m);
+    if (m.method == "NOTIFY" && same_text(trim(m.get("Event")), "keep-alive")) return stack_->reply(id, refused(200));
+    if (m.method == "REFER") return stack_->reply(id, refused(403));
+    stack_->reply(id, refused(481)); // BYE, INFO, NOTIFY belong into a dialog
+}
+
+void user_agent::on_options(transaction_id id, const message& m) {
+    const auto u = parse_uri(m.uri);
+    if (const auto no = closing_ ? std::optional(refusal{}) : core_.would_refuse(u ? u->user : ""))
+        return stack_->reply(id, refused(503, {{"Retry-After", std::to_string(std::max(1, no->retry_after_seconds))}}));
+    stack_->reply(id, refused(200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub"}}));
+}
+
+std::string user_agent::registered_user_at(std::string_view ip) {
+    for (const auto& b : core_.bindings()) {
+        const auto u = parse_uri(b.received.empty() ? b.address : b.received);
+        if (b.driver == "sip" && u && u->host == ip) return b.user;
+    }
+    return {};
+}
+
+void user_agent::on_invite(transaction_id id, message m) {
+    const auto u = parse_uri(m.uri);
+    const auto number = u && u->is_sip() ? u->user : m.uri;
+    if (m.find("Replaces") != nullptr) return stack_->reply(id, refused(501)); // attended transfer: not yet
+    if (const auto body = sdp_of(m); !body) return stack_->reply(id, refused(415, {{"Accept", "application/sdp"}}));
+    const bool emergency = core_.is_emergency(number);
+    auto who = emergency ? registered_user_at(m.source.ip) : std::string();
+    if (who.empty()) {
+        auto v = auth_.check(m);
+        if (v.user.empty()) return stack_->reply(id, std::move(v.answer));
+        who = std::move(v.user);
+    }
+    const auto no = closing_ ? std::optional(refusal{hangup_cause::congestion, 10, "SIP is stopping"}) : core_.would_refuse(number);
+    if (no && !emergency) {
+        log::debug({"sip", m.call_id}, "INVITE refused: {}", no->why);
+        return stack_->reply(id, refused(503, {{"Retry-After", std::to_string(std::max(1, no->retry_after_seconds))}}));
+    }
+    stack_->reply(id, refused(100));
+    const auto d = std::make_shared<dialog>(*this, next_dialog_id());
+    add(d);
+    d->start_inbound(id, m, std::move(who));
+}
+
+void user_agent::on_register(transaction_id id, message m) {
+    auto v = auth_.check(m);
+    if (v.user.empty()) return stack_->reply(id, std::move(v.answer));
+    const auto to = parse_name_addr(m.to);
+    const auto aor = to ? parse_uri(to->uri) : std::nullopt;
+    if (!aor || aor->user != v.user) return stack_->reply(id, refused(403)); // nobody registers for another
+    auto wanted = read_register(m, settings_);
+    if (auto* no = std::get_if<response>(&wanted)) return stack_->reply(id, std::move(*no));
+    auto& r = std::get<registration>(wanted);
+    // The answer waits for the disk; the thread does not.
+    location_table::registered done = [queue = queue_, weak = weak_from_this(), id](tl::expected<std::vector<binding>, registration_error> outcome) {
+        queue->post([weak, id, outcome = std::move(outcome)] {
+            const auto self = weak.lock();
+            if (!self || !self->stack_) return;
+            if (!outcome) log::info("sip", "registration refused: {}", outcome.error().text);
+            self->stack_->reply(id, outcome ? registered_response(*outcome, self->core_.now()) : registration_refusal(outcome.error()));
+        });
+    };
+    if (r.remove_all) return core_.remove_all(std::move(v.user), m.call_id, m.cseq, std::move(done));
+    core_.apply(std::move(v.user), std::move(r.changes), std::move(done));
+}
+
+// --- what belongs to dialogs -----------------------------------------------------------------------------------------------------------
+
+void user_agent::on_ack(transaction_id id, message m) {
+    if (const auto d = owner(servers_, id)) d->on_ack(id, m);
+    servers_.erase(id);
+}
+
+void user_agent::on_cancel(transaction_id id, message m) {
+    if (const auto d = owner(servers_, id)) d->on_cancel(id, m);
+}
+
+void user_agent::on_unacknowledged(transaction_id id) {
+    if (const auto d = owner(servers_, id)) d->on_unacknowledged(id);
+    servers_.erase(id);
+}
+
+void user_agent::on_response(transaction_id id, message m) {
+    if (const auto d = owner(clients_, id)) d->on_response(id, m);
+    if (m.status >= 200) clients_.erase(id);
+}
+
+} // namespace strowger::sip

@@ -1,0 +1,107 @@
+// The SIP user agent: dispatches what the stack hears to dialogs and to the registrar. Lives on the SIP thread.
+#pragma once
+#include "channels/sip/agent.hpp"
+#include "channels/sip/authenticator.hpp"
+#include "channels/sip/dialog.hpp"
+#include "channels/sip/host.hpp"
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace strowger::sip {
+
+struct gate;
+
+/// Which messages are traced. Any thread.
+class trace_filter {
+public:
+    /// "on", "off", an address, or "call" and a Call-ID.
+    void set(std::string what) {
+        const std::lock_guard lock(mutex_);
+        what_ = std::move(what);
+        active_ = what_ != "off";
+    }
+    bool wants(const message& m) const;
+
+private:
+    mutable std::mutex mutex_;
+    std::string what_ = "off";
+    std::atomic<bool> active_{false};
+};
+
+/// One line of `sip show`.
+struct dialog_line {
+    std::string call_id, local, remote, phase, flow;
+};
+
+class user_agent final : public agent_listener, public std::enable_shared_from_this<user_agent> {
+public:
+    /// `key` makes nonces. The queue and the filter may be shared with other threads.
+    user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue, std::shared_ptr<trace_filter> trace);
+
+    /// On the SIP thread, all of it, which has called strowger_sip_support_start().
+    result<> open();
+    void run() { stack_->run(); }
+    /// Hangs up what is left and ends run() when that is told, at the latest after `limit`.
+    void shut_down(duration limit);
+    /// Destroys every transaction and socket.
+    void close();
+
+    agent& stack() noexcept { return *stack_; }
+    host& core() noexcept { return core_; }
+    const settings& options() const noexcept { return settings_; }
+    /// Of the channels that it makes; null until somebody set it.
+    std::shared_ptr<gate> door() const noexcept { return door_; }
+    void set_door(std::shared_ptr<gate> door) { door_ = std::move(door); }
+
+    void add(std::shared_ptr<dialog> d);
+    void remove(const dialog& d);
+    /// Its tag is known now: requests in the dialog find it.
+    void index(const dialog& d) { by_tag_[d.state().local_tag] = d.id(); }
+    std::shared_ptr<dialog> find(dialog_id id) const;
+    /// Whose transaction it is from now on.
+    void own_server(transaction_id t, dialog& d) { servers_[t] = d.id(); }
+    void own_client(transaction_id t, dialog& d) {
+        if (t != 0) clients_[t] = d.id();
+    }
+    /// True for an address or name that means us.
+    bool is_ours(std::string_view host) const;
+    std::vector<dialog_line> dialogs() const;
+
+    // agent_listener
+    void on_request(transaction_id id, message m) override;
+    void on_ack(transaction_id id, message m) override;
+    void on_cancel(transaction_id id, message m) override;
+    void on_unacknowledged(transaction_id id) override;
+    void on_response(transaction_id id, message m) override;
+
+private:
+    void on_invite(transaction_id id, message m);
+    void on_register(transaction_id id, message m);
+    void on_options(transaction_id id, const message& m);
+    /// Refuses what no request may be; false when it did.
+    bool well_formed(transaction_id id, const message& m);
+    std::string registered_user_at(std::string_view ip);
+    std::shared_ptr<dialog> dialog_of(const message& m) const;
+    std::shared_ptr<dialog> owner(const std::unordered_map<transaction_id, dialog_id>& in, transaction_id t) const;
+
+    host& core_;
+    settings settings_;
+    authenticator auth_;
+    std::shared_ptr<agent_queue> queue_;
+    std::shared_ptr<trace_filter> trace_;
+    std::shared_ptr<gate> door_;
+    std::unique_ptr<agent> stack_;
+    std::unordered_map<dialog_id, std::shared_ptr<dialog>> dialogs_;
+    std::unordered_map<std::string, dialog_id> by_tag_; ///< our tags are unique, and only we make them
+    std::unordered_map<transaction_id, dialog_id> servers_, clients_;
+    std::atomic<bool> closing_{false};
+};
+
+/// Never used twice in this process. Any thread.
+dialog_id next_dialog_id() noexcept;
+std::string allowed_methods();
+
+} // namespace strowger::sip
