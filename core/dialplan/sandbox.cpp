@@ -1,5 +1,6 @@
 // The globals of a script: the harmless part of Lua's library, `require` for the author's own files, and the engine's API.
 #include "core/dialplan/api.hpp"
+#include "core/dialplan/bindings.hpp"
 #include "core/dialplan/script.hpp"
 #include "core/dialplan/state.hpp"
 #include "core/dialplan/text_pattern.hpp"
@@ -264,7 +265,12 @@ void install_sandbox(lua_State* L) {
     lua_pushvalue(L, globals);
     lua_newtable(L);
     add_all(L, inner_functions());
-    lua_call(L, 2, 0);
+    lua_call(L, 2, 1);
+    luaL_getmetatable(L, call_type);
+    lua_getfield(L, -1, "verbs");
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "menu"); // the one verb that is written in Lua
+    lua_pop(L, 3);
     for (const char* name : {"say", "json", "time", "log", "db", "string", "table", "math", "utf8", "os"}) {
         lua_getfield(L, globals, name);
         // `log` can be called, too: its metatable keeps that.
