@@ -90,6 +90,8 @@ struct agent::impl {
     message convert(const sip_t* sip, msg_t* raw, tport_t* through) const;
     void trace(const char* direction, const message& m) const;
 
+    static const sip_via_t* answered_via(su_home_t* home, nta_incoming_t* irq);
+
     // Sofia's callbacks.
     static int on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip);
     static int on_ack_or_cancel(server* s, nta_incoming_t* irq, const sip_t* sip);
@@ -191,7 +193,7 @@ std::string raw_value(const sip_header_t* h) {
 std::string header_text(const sip_header_t* h) {
     std::string out(512, '\0');
     for (;;) {
-        const auto needed = sip_header_field_e(out.data(), out.size(), h, 0);
+        const auto needed = sip_header_field_e(out.data(), static_cast<isize_t>(out.size()), h, 0);
         if (needed < 0) return {};
         if (static_cast<std::size_t>(needed) < out.size()) {
             out.resize(static_cast<std::size_t>(needed));
@@ -463,6 +465,26 @@ std::string header_block(const header_list& headers) {
 
 } // namespace
 
+/// The Vias of an answer where Sofia's own would lack `received`, which RFC 3581 §4 wants beside rport in any case; else null.
+const sip_via_t* agent::impl::answered_via(su_home_t* home, nta_incoming_t* irq) {
+    msg_t* raw = nta_incoming_getrequest(irq);
+    if (raw == nullptr) return nullptr;
+    sip_via_t* out = nullptr;
+    const auto* sip = sip_object(raw);
+    const auto* from = msg_addr(raw);
+    if (sip->sip_via != nullptr && sip->sip_via->v_rport != nullptr && sip->sip_via->v_received == nullptr && from != nullptr) {
+        char text[INET6_ADDRSTRLEN] = "";
+        if (from->su_family == AF_INET)
+            inet_ntop(AF_INET, &from->su_sin.sin_addr, text, sizeof text);
+        else
+            inet_ntop(AF_INET6, &from->su_sin6.sin6_addr, text, sizeof text);
+        out = sip_via_dup(home, sip->sip_via);
+        if (out != nullptr) msg_header_replace_param(home, out->v_common, su_sprintf(home, "received=%s", text));
+    }
+    msg_destroy(raw);
+    return out;
+}
+
 void agent::reply(transaction_id id, response r) {
     const auto it = impl_->servers.find(id);
     if (it == impl_->servers.end()) return;
@@ -472,8 +494,12 @@ void agent::reply(transaction_id id, response r) {
     const auto block = header_block(r.headers);
     const bool with_body = !r.body.empty();
     const auto type = clean(r.content_type);
-    nta_incoming_treply(irq, r.status, nullptr, TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())),
+    su_home_t home[1] = {SU_HOME_INIT(home)};
+    su_home_init(home);
+    const sip_via_t* via = impl::answered_via(home, irq);
+    nta_incoming_treply(irq, r.status, nullptr, TAG_IF(via != nullptr, SIPTAG_VIA(via)), TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())),
                         TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())), TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END());
+    su_home_deinit(home);
     if (impl_->set.wants_trace) {
         if (msg_t* sent = nta_incoming_getresponse(irq)) {
             msg_t* asked = nta_incoming_getrequest(irq);
