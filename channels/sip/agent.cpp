@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <ifaddrs.h>
 #include <map>
 #include <net/if.h>
@@ -67,6 +68,7 @@ struct agent::impl {
     su_root_t* root = nullptr;
     nta_agent_t* nta = nullptr;
     nta_leg_t* leg = nullptr;
+    std::deque<std::string> idents; ///< Sofia keeps pointers to these, in transactions too
     int queue_wait = -1, timer_wait = -1, timer_fd = -1;
     transaction_id last_id = 0;
     std::uint64_t last_timer = 0;
@@ -239,10 +241,10 @@ result<> agent::impl::open_sockets() {
     if (nta == nullptr) return fail("Sofia has no agent: {}", std::strerror(errno));
     for (std::size_t i = 0; i < self->bound_.size(); ++i) {
         const auto& l = self->bound_[i];
-        const auto name = fmt::format("l{}", i);
+        idents.push_back(fmt::format("l{}", i));
         for (const char* transport : {"udp", "tcp"}) {
             const auto one = fmt::format("sip:{}:{};transport={}", host_text(l.ip), l.port, transport);
-            if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(name.c_str()), TPTAG_QUEUESIZE(1000),
+            if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(idents.back().c_str()), TPTAG_QUEUESIZE(1000),
                                     TPTAG_UDP_RMEM(8 * 1024 * 1024), TPTAG_UDP_WMEM(4 * 1024 * 1024), TAG_END()) < 0)
                 return fail("cannot listen on {}:{} ({}): {}; is another program using it?", l.ip, l.port, transport, std::strerror(errno));
         }
@@ -533,9 +535,9 @@ transaction_id agent::send(request r) {
         return 0;
     }
     if (r.local_address.empty() || port_on(r.local_address) == 0) r.local_address = local_towards(hop->host).value_or("");
-    std::string ident;
+    const char* ident = nullptr;
     for (std::size_t i = 0; i < bound_.size(); ++i)
-        if (bound_[i].ip == r.local_address && ident.empty()) ident = fmt::format("l{}", i);
+        if (bound_[i].ip == r.local_address && ident == nullptr) ident = me.idents[i].c_str();
     const bool is_ack = r.method == "ACK";
     auto block = header_block(r.headers);
     for (const auto& route : r.routes) block += fmt::format("Route: {}\r\n", clean(route));
@@ -562,7 +564,7 @@ transaction_id agent::send(request r) {
     }
     const auto branch = "z9hG4bK" + random_hex(12);
     c->orq = nta_outgoing_mcreate(me.nta, is_ack ? nullptr : &impl::on_response, c.get(), reinterpret_cast<const url_string_t*>(next.c_str()), msg,
-                                  TAG_IF(!ident.empty(), TPTAG_IDENT(ident.c_str())), TAG_IF(!is_ack, NTATAG_BRANCH_KEY(branch.c_str())), TAG_END());
+                                  TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), TAG_IF(!is_ack, NTATAG_BRANCH_KEY(branch.c_str())), TAG_END());
     if (c->orq == nullptr) {
         msg_destroy(msg);
         log::warn("sip", "{} {}: Sofia would not send it to {}", r.method, clean(r.uri), next);
