@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <ifaddrs.h>
 #include <map>
 #include <net/if.h>
@@ -67,6 +68,7 @@ struct agent::impl {
     su_root_t* root = nullptr;
     nta_agent_t* nta = nullptr;
     nta_leg_t* leg = nullptr;
+    std::deque<std::string> idents; ///< Sofia keeps pointers to these, in transactions too
     int queue_wait = -1, timer_wait = -1, timer_fd = -1;
     transaction_id last_id = 0;
     std::uint64_t last_timer = 0;
@@ -89,6 +91,8 @@ struct agent::impl {
 
     message convert(const sip_t* sip, msg_t* raw, tport_t* through) const;
     void trace(const char* direction, const message& m) const;
+
+    static const sip_via_t* answered_via(su_home_t* home, nta_incoming_t* irq);
 
     // Sofia's callbacks.
     static int on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip);
@@ -191,7 +195,7 @@ std::string raw_value(const sip_header_t* h) {
 std::string header_text(const sip_header_t* h) {
     std::string out(512, '\0');
     for (;;) {
-        const auto needed = sip_header_field_e(out.data(), out.size(), h, 0);
+        const auto needed = sip_header_field_e(out.data(), static_cast<isize_t>(out.size()), h, 0);
         if (needed < 0) return {};
         if (static_cast<std::size_t>(needed) < out.size()) {
             out.resize(static_cast<std::size_t>(needed));
@@ -237,10 +241,10 @@ result<> agent::impl::open_sockets() {
     if (nta == nullptr) return fail("Sofia has no agent: {}", std::strerror(errno));
     for (std::size_t i = 0; i < self->bound_.size(); ++i) {
         const auto& l = self->bound_[i];
-        const auto name = fmt::format("l{}", i);
+        idents.push_back(fmt::format("l{}", i));
         for (const char* transport : {"udp", "tcp"}) {
             const auto one = fmt::format("sip:{}:{};transport={}", host_text(l.ip), l.port, transport);
-            if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(name.c_str()), TPTAG_QUEUESIZE(1000),
+            if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(idents.back().c_str()), TPTAG_QUEUESIZE(1000),
                                     TPTAG_UDP_RMEM(8 * 1024 * 1024), TPTAG_UDP_WMEM(4 * 1024 * 1024), TAG_END()) < 0)
                 return fail("cannot listen on {}:{} ({}): {}; is another program using it?", l.ip, l.port, transport, std::strerror(errno));
         }
@@ -463,6 +467,26 @@ std::string header_block(const header_list& headers) {
 
 } // namespace
 
+/// The Vias of an answer where Sofia's own would lack `received`, which RFC 3581 §4 wants beside rport in any case; else null.
+const sip_via_t* agent::impl::answered_via(su_home_t* home, nta_incoming_t* irq) {
+    msg_t* raw = nta_incoming_getrequest(irq);
+    if (raw == nullptr) return nullptr;
+    sip_via_t* out = nullptr;
+    const auto* sip = sip_object(raw);
+    const auto* from = msg_addr(raw);
+    if (sip->sip_via != nullptr && sip->sip_via->v_rport != nullptr && sip->sip_via->v_received == nullptr && from != nullptr) {
+        char text[INET6_ADDRSTRLEN] = "";
+        if (from->su_family == AF_INET)
+            inet_ntop(AF_INET, &from->su_sin.sin_addr, text, sizeof text);
+        else
+            inet_ntop(AF_INET6, &from->su_sin6.sin6_addr, text, sizeof text);
+        out = sip_via_dup(home, sip->sip_via);
+        if (out != nullptr) msg_header_replace_param(home, out->v_common, su_sprintf(home, "received=%s", text));
+    }
+    msg_destroy(raw);
+    return out;
+}
+
 void agent::reply(transaction_id id, response r) {
     const auto it = impl_->servers.find(id);
     if (it == impl_->servers.end()) return;
@@ -472,8 +496,12 @@ void agent::reply(transaction_id id, response r) {
     const auto block = header_block(r.headers);
     const bool with_body = !r.body.empty();
     const auto type = clean(r.content_type);
-    nta_incoming_treply(irq, r.status, nullptr, TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())),
+    su_home_t home[1] = {SU_HOME_INIT(home)};
+    su_home_init(home);
+    const sip_via_t* via = impl::answered_via(home, irq);
+    nta_incoming_treply(irq, r.status, nullptr, TAG_IF(via != nullptr, SIPTAG_VIA(via)), TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())),
                         TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())), TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END());
+    su_home_deinit(home);
     if (impl_->set.wants_trace) {
         if (msg_t* sent = nta_incoming_getresponse(irq)) {
             msg_t* asked = nta_incoming_getrequest(irq);
@@ -507,9 +535,9 @@ transaction_id agent::send(request r) {
         return 0;
     }
     if (r.local_address.empty() || port_on(r.local_address) == 0) r.local_address = local_towards(hop->host).value_or("");
-    std::string ident;
+    const char* ident = nullptr;
     for (std::size_t i = 0; i < bound_.size(); ++i)
-        if (bound_[i].ip == r.local_address && ident.empty()) ident = fmt::format("l{}", i);
+        if (bound_[i].ip == r.local_address && ident == nullptr) ident = me.idents[i].c_str();
     const bool is_ack = r.method == "ACK";
     auto block = header_block(r.headers);
     for (const auto& route : r.routes) block += fmt::format("Route: {}\r\n", clean(route));
@@ -536,7 +564,7 @@ transaction_id agent::send(request r) {
     }
     const auto branch = "z9hG4bK" + random_hex(12);
     c->orq = nta_outgoing_mcreate(me.nta, is_ack ? nullptr : &impl::on_response, c.get(), reinterpret_cast<const url_string_t*>(next.c_str()), msg,
-                                  TAG_IF(!ident.empty(), TPTAG_IDENT(ident.c_str())), TAG_IF(!is_ack, NTATAG_BRANCH_KEY(branch.c_str())), TAG_END());
+                                  TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), TAG_IF(!is_ack, NTATAG_BRANCH_KEY(branch.c_str())), TAG_END());
     if (c->orq == nullptr) {
         msg_destroy(msg);
         log::warn("sip", "{} {}: Sofia would not send it to {}", r.method, clean(r.uri), next);

@@ -152,20 +152,19 @@ void dialog::on_request(transaction_id t, const message& m) {
 }
 
 void dialog::on_bye(transaction_id t, const message& m) {
-    reply(t, 200);
-    if (phase_ == phase::over) return;
     const auto why = m.find("Reason") == nullptr ? std::nullopt : cause_of_reason(m.get("Reason"));
-    if (phase_ == phase::ending) return; // both hung up: our own BYE ends by itself
-    if (phase_ == phase::incoming && invite_ != 0) reply(std::exchange(invite_, 0), 487);
-    if (phase_ == phase::outgoing) { // BYE to an early dialog from the called side is against §15, but it wants to be left alone
+    if (phase_ == phase::over) return reply(t, 481);
+    if (phase_ == phase::ending) return reply(t, 200); // both hung up: our own BYE ends by itself
+    tell_ended(why.value_or(hangup_cause::normal), "BYE");
+    reply(t, 200);
+    if (phase_ == phase::outgoing) { // from the called side before its answer: against §15, but it wants to be left alone
         cancelled_ = hangup_cause::normal;
         phase_ = phase::ending;
-        tell_ended(why.value_or(hangup_cause::normal), "BYE before the answer");
         return ua_.stack().cancel(invite_, {});
     }
+    if (phase_ == phase::incoming && invite_ != 0) reply(std::exchange(invite_, 0), 487);
     if (phase_ == phase::confirming && invite_ != 0) ua_.stack().forget_server(std::exchange(invite_, 0));
     refuse_pending();
-    tell_ended(why.value_or(hangup_cause::normal), "BYE");
     finish();
 }
 

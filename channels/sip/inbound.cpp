@@ -124,9 +124,9 @@ void dialog::answer(const media_description& m) {
 
 void dialog::on_cancel(transaction_id t, const message& m) {
     if (t != invite_ || phase_ != phase::incoming) return;
-    reply(std::exchange(invite_, 0), 487);
     const auto why = m.find("Reason") == nullptr ? std::nullopt : cause_of_reason(m.get("Reason"));
     tell_ended(why.value_or(hangup_cause::normal), "cancelled");
+    reply(std::exchange(invite_, 0), 487);
     finish();
 }
 

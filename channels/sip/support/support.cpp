@@ -1,13 +1,16 @@
 #include "channels/sip/support/support.hpp"
 #include <cstdint>
+#include <cstdlib>
 #include <ctime>
 #include <dlfcn.h>
 #include <mutex>
 #include <sofia-sip/su.h>
+#include <sofia-sip/su_log.h>
 #include <sofia-sip/su_time.h>
 
 // Sofia's hook for its clock; exported, but in no header.
 extern "C" void (*_su_time)(su_time_t*);
+extern "C" su_log_t nta_log[], tport_log[];
 
 namespace {
 
@@ -44,6 +47,9 @@ bool strowger_sip_support_start() {
         wall_minus_monotonic_us = now_us(CLOCK_REALTIME) - now_us(CLOCK_MONOTONIC);
         _su_time = whole_milliseconds;
         su_init();
+        // Sofia would write a line to the standard error for every broken datagram. Its *_DEBUG variables still switch that on.
+        for (auto* log : {su_log_default, su_log_global, nta_log, tport_log})
+            if (log->log_env == nullptr || std::getenv(log->log_env) == nullptr) su_log_set_level(log, 0);
     });
     return pinned;
 }

@@ -42,7 +42,7 @@ public:
     ~fake_core() override { stop(); }
     void stop() {
         if (thread.joinable()) {
-            door->post([](user_agent& ua) { ua.shut_down(std::chrono::seconds(2)); });
+            door->post([](user_agent& live) { live.shut_down(std::chrono::seconds(2)); });
             thread.join();
         }
         work.stop();
