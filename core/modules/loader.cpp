@@ -131,8 +131,10 @@ void module_loader::impl::hang_up_after(const std::shared_ptr<generation>& g, du
 
 void module_loader::impl::idle(const std::shared_ptr<generation>& g) {
     if (g->lease_count() != 0) return;
-    if (g->now == state::draining) stop(g);
-    else if (g->now == state::stopped && g->threads() == 0) close(g);
+    if (g->now == state::draining)
+        stop(g);
+    else if (g->now == state::stopped && g->threads() == 0)
+        close(g);
 }
 
 void module_loader::impl::stop(const std::shared_ptr<generation>& g) {
@@ -176,11 +178,13 @@ module_loader::module_loader(module_host host, options o) : impl_(std::make_shar
 }
 
 module_loader::~module_loader() {
-    for (auto& g : impl_->all) {
+    bool left = false;
+    for (const auto& g : impl_->all) {
         if (g->now == state::gone) continue;
         log::error("modules", "{} is still {} at the end of the engine and is left as it is", g->label(), g->line().state);
-        new std::shared_ptr<generation>(std::move(g)); // on purpose: its code may be in use
+        left = true;
     }
+    if (left) new std::shared_ptr<impl>(std::move(impl_)); // on purpose: the code may be in use, and leases still come back
 }
 
 result<> module_loader::load(const std::string& name_or_path) {

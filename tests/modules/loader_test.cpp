@@ -34,10 +34,11 @@ struct stage {
         time.add(aside);
         fs::remove_all(folder);
         fs::create_directories(folder / "run");
-        for (const auto* name : {"guest", "needy", "hermit", "misnamed", "stale", "plain"})
+        for (const auto* name : {"guest", "needy", "hermit", "misnamed", "pinned", "stale", "plain"})
             fs::copy_file(guests / (std::string(name) + ".so"), folder / (std::string(name) + ".so"));
-        module_host host{nullptr, control, aside, applications, drivers, phones, commands, {}, {}, {}, {},
-                         [this](std::set<std::string> ids) { ended.push_back(std::move(ids)); }};
+        module_host host{nullptr, control, aside,    applications,
+                         drivers, phones,  commands, {},
+                         {},      {},      {},       [this](std::set<std::string> ids) { ended.push_back(std::move(ids)); }};
         loader = std::make_unique<module_loader>(std::move(host), module_loader::options{folder, folder / "run", keep_mapped});
     }
     ~stage() {
@@ -327,13 +328,32 @@ TEST_CASE("what a module needs must run, and cannot leave before it") {
     CHECK(s.mappings() == 0);
 }
 
+TEST_CASE("a library that a module pins stays in memory, and one that is missing is named") {
+    stage s;
+    const auto mapped = [](const std::string& name) {
+        std::ifstream maps("/proc/self/maps");
+        for (std::string line; std::getline(maps, line);)
+            if (line.find(name) != std::string::npos) return true;
+        return false;
+    };
+    CHECK_FALSE(mapped("libBrokenLocale.so.1"));
+    REQUIRE(s.error_of("pinned") == "none");
+    REQUIRE(s.unload("pinned"));
+    s.time.settle();
+    CHECK(s.mappings() == 0);
+    CHECK(mapped("libBrokenLocale.so.1"));
+    s.install("broken", "pinned");
+    CHECK_THAT(s.error_of("pinned"), Contains("the library libnowhere.so.1") && Contains("cannot be opened"));
+    CHECK(s.mappings() == 0);
+}
+
 TEST_CASE("a module is loaded once, and unknown ones cannot be unloaded") {
     stage s;
     REQUIRE(s.error_of("guest") == "none");
     CHECK_THAT(s.error_of("guest"), Contains("module reload guest"));
     CHECK_FALSE(s.unload("needy"));
     CHECK_FALSE(s.loader->leases("needy"));
-    CHECK(s.loader->available().size() == 6);
+    CHECK(s.loader->available().size() == 7);
     REQUIRE(s.unload("guest"));
     s.time.settle();
 }
