@@ -1,5 +1,5 @@
--- The dialplan that ships: what a small office needs on its first day. README.md beside this file tells how to write one, meta/strowger.lua
--- has the whole API.
+-- The dialplan that ships: what a small office needs on its first day. README.md beside this file tells how to write one,
+-- meta/strowger.lua has the whole API.
 local office = require "office"
 
 context "internal" {

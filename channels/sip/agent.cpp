@@ -144,7 +144,8 @@ void agent_queue::close() {
 result<listen_address> parse_listen(std::string_view text) {
     const auto u = parse_uri("sip:" + std::string(text));
     if (!u || !u->user.empty() || !u->params.empty() || !is_numeric_address(u->host))
-        return fail("\"{}\" is no address to listen on; write \"192.0.2.1:5060\", \"[2001:db8::1]:5060\" or \"0.0.0.0:5060\"", clean(text));
+        return fail("\"{}\" is no address to listen on; write \"192.0.2.1:5060\", \"[2001:db8::1]:5060\" or \"0.0.0.0:5060\"",
+                    clean(text));
     return listen_address{u->host, u->port == 0 ? std::uint16_t(5060) : u->port};
 }
 
@@ -154,7 +155,8 @@ namespace {
 std::vector<listen_address> expand(const std::vector<listen_address>& wanted) {
     std::vector<listen_address> out;
     const auto add = [&](const std::string& ip, std::uint16_t port) {
-        if (std::none_of(out.begin(), out.end(), [&](const auto& l) { return l.ip == ip && l.port == port; })) out.push_back({ip, port});
+        if (std::none_of(out.begin(), out.end(), [&](const auto& l) { return l.ip == ip && l.port == port; }))
+            out.push_back({ip, port});
     };
     for (const auto& w : wanted) {
         if (w.ip != "0.0.0.0" && w.ip != "::") {
@@ -234,25 +236,27 @@ result<> agent::impl::open_sockets() {
     if (root == nullptr) return fail("Sofia has no root: {}", std::strerror(errno));
     su_root_threading(root, 0);
     const auto* no_socket_yet = reinterpret_cast<const url_string_t*>(-1); // Sofia's NONE: null would bind every address at once
-    nta = nta_agent_create(root, no_socket_yet, nullptr, nullptr,
-                           NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(65536), NTATAG_UDP_MTU(65535), NTATAG_PASS_100(1),
-                           NTATAG_USE_TIMESTAMP(0), NTATAG_EXTRA_100(0), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1),
-                           TAG_END());
+    nta = nta_agent_create(root, no_socket_yet, nullptr, nullptr, NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(65536),
+                           NTATAG_UDP_MTU(65535), NTATAG_PASS_100(1), NTATAG_USE_TIMESTAMP(0), NTATAG_EXTRA_100(0),
+                           NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), TAG_END());
     if (nta == nullptr) return fail("Sofia has no agent: {}", std::strerror(errno));
     for (std::size_t i = 0; i < self->bound_.size(); ++i) {
         const auto& l = self->bound_[i];
         idents.push_back(fmt::format("l{}", i));
         for (const char* transport : {"udp", "tcp"}) {
             const auto one = fmt::format("sip:{}:{};transport={}", host_text(l.ip), l.port, transport);
-            if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(idents.back().c_str()), TPTAG_QUEUESIZE(1000),
-                                    TPTAG_UDP_RMEM(8 * 1024 * 1024), TPTAG_UDP_WMEM(4 * 1024 * 1024), TAG_END()) < 0)
-                return fail("cannot listen on {}:{} ({}): {}; is another program using it?", l.ip, l.port, transport, std::strerror(errno));
+            if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(idents.back().c_str()),
+                                    TPTAG_QUEUESIZE(1000), TPTAG_UDP_RMEM(8 * 1024 * 1024), TPTAG_UDP_WMEM(4 * 1024 * 1024),
+                                    TAG_END()) < 0)
+                return fail("cannot listen on {}:{} ({}): {}; is another program using it?", l.ip, l.port, transport,
+                            std::strerror(errno));
         }
     }
     leg = nta_leg_tcreate(nta, &impl::on_request, this, NTATAG_NO_DIALOG(1), TAG_END());
     timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     su_wait_t wait[1];
-    if (leg == nullptr || timer_fd < 0 || su_wait_create(wait, queue->event_, SU_WAIT_IN) < 0) return fail("Sofia: {}", std::strerror(errno));
+    if (leg == nullptr || timer_fd < 0 || su_wait_create(wait, queue->event_, SU_WAIT_IN) < 0)
+        return fail("Sofia: {}", std::strerror(errno));
     queue_wait = su_root_register(root, wait, &impl::on_queue, this, 0);
     su_wait_create(wait, timer_fd, SU_WAIT_IN);
     timer_wait = su_root_register(root, wait, &impl::on_timer, this, 0);
@@ -347,15 +351,19 @@ message agent::impl::convert(const sip_t* sip, msg_t* raw, tport_t* through) con
     if (sip->sip_to != nullptr) m.to_tag = text_of(sip->sip_to->a_tag);
     if (sip->sip_call_id != nullptr) m.call_id = text_of(sip->sip_call_id->i_id);
     if (sip->sip_cseq != nullptr) m.cseq = sip->sip_cseq->cs_seq;
-    if (sip->sip_payload != nullptr && sip->sip_payload->pl_data != nullptr) m.body.assign(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
+    if (sip->sip_payload != nullptr && sip->sip_payload->pl_data != nullptr)
+        m.body.assign(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
 
     bool whole_line = false;
     const auto add = [&](const sip_header_t* h) {
         if (h == nullptr || h->sh_class == nullptr) return;
         const auto* hc = h->sh_class;
-        if (hc->hc_hash == -1 || sip_is_request(h) || sip_is_status(h) || sip_is_payload(h) || sip_is_separator(h) || sip_is_error(h)) return;
+        if (hc->hc_hash == -1 || sip_is_request(h) || sip_is_status(h) || sip_is_payload(h) || sip_is_separator(h) ||
+            sip_is_error(h))
+            return;
         if (hc->hc_name == nullptr || hc->hc_name[0] == 0) { // a header that Sofia does not know
-            if (h->sh_unknown->un_name != nullptr) m.headers.push_back({h->sh_unknown->un_name, text_of(h->sh_unknown->un_value)});
+            if (h->sh_unknown->un_name != nullptr)
+                m.headers.push_back({h->sh_unknown->un_name, text_of(h->sh_unknown->un_value)});
             return;
         }
         const bool has_text = h->sh_data != nullptr;
@@ -395,7 +403,8 @@ message agent::impl::convert(const sip_t* sip, msg_t* raw, tport_t* through) con
 }
 
 void agent::impl::trace(const char* direction, const message& m) const {
-    if (set.wants_trace && set.trace && set.wants_trace(m)) set.trace(fmt::format("{} {}\n{}", direction, m.source.text(), to_wire(m)));
+    if (set.wants_trace && set.trace && set.wants_trace(m))
+        set.trace(fmt::format("{} {}\n{}", direction, m.source.text(), to_wire(m)));
 }
 
 int agent::impl::on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip) {
@@ -499,13 +508,16 @@ void agent::reply(transaction_id id, response r) {
     su_home_t home[1] = {SU_HOME_INIT(home)};
     su_home_init(home);
     const sip_via_t* via = impl::answered_via(home, irq);
-    nta_incoming_treply(irq, r.status, nullptr, TAG_IF(via != nullptr, SIPTAG_VIA(via)), TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())),
-                        TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())), TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END());
+    nta_incoming_treply(irq, r.status, nullptr, TAG_IF(via != nullptr, SIPTAG_VIA(via)),
+                        TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())),
+                        TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())),
+                        TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END());
     su_home_deinit(home);
     if (impl_->set.wants_trace) {
         if (msg_t* sent = nta_incoming_getresponse(irq)) {
             msg_t* asked = nta_incoming_getrequest(irq);
-            if (const auto* sip = sip_object(sent)) impl_->trace("->", impl_->convert(sip, asked, nta_incoming_transport(impl_->nta, irq, asked)));
+            if (const auto* sip = sip_object(sent))
+                impl_->trace("->", impl_->convert(sip, asked, nta_incoming_transport(impl_->nta, irq, asked)));
             if (asked != nullptr) msg_destroy(asked);
             msg_destroy(sent);
         }
@@ -547,8 +559,9 @@ transaction_id agent::send(request r) {
     const auto cseq = fmt::format("{} {}", r.cseq, r.method);
     const auto from = clean(r.from), to = clean(r.to), type = clean(r.content_type);
     const bool with_body = !r.body.empty();
-    const auto next = fmt::format("sip:{}:{}{}", host_text(hop->host), hop->port == 0 ? 5060 : hop->port,
-                                  same_text(param(hop->params, "transport").value_or("udp"), "tcp") ? ";transport=tcp" : ";transport=udp");
+    const auto next =
+        fmt::format("sip:{}:{}{}", host_text(hop->host), hop->port == 0 ? 5060 : hop->port,
+                    same_text(param(hop->params, "transport").value_or("udp"), "tcp") ? ";transport=tcp" : ";transport=udp");
     auto c = std::make_unique<impl::client>();
     *c = {&me, ++me.last_id, nullptr};
     msg_t* msg = nta_msg_create(me.nta, 0);
@@ -556,15 +569,17 @@ transaction_id agent::send(request r) {
     if (sip == nullptr) return 0;
     if (sip_add_tl(msg, sip, SIPTAG_REQUEST_STR(start.c_str()), SIPTAG_FROM_STR(from.c_str()), SIPTAG_TO_STR(to.c_str()),
                    SIPTAG_CALL_ID_STR(r.call_id.c_str()), SIPTAG_CSEQ_STR(cseq.c_str()), SIPTAG_HEADER_STR(block.c_str()),
-                   TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())), TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END()) < 0 ||
+                   TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())),
+                   TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END()) < 0 ||
         sip->sip_request == nullptr || sip->sip_from == nullptr || sip->sip_to == nullptr || sip->sip_cseq == nullptr) {
         log::warn("sip", "{} {}: cannot be written as a SIP message", r.method, clean(r.uri));
         msg_destroy(msg);
         return 0;
     }
     const auto branch = "z9hG4bK" + random_hex(12);
-    c->orq = nta_outgoing_mcreate(me.nta, is_ack ? nullptr : &impl::on_response, c.get(), reinterpret_cast<const url_string_t*>(next.c_str()), msg,
-                                  TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), TAG_IF(!is_ack, NTATAG_BRANCH_KEY(branch.c_str())), TAG_END());
+    c->orq = nta_outgoing_mcreate(
+        me.nta, is_ack ? nullptr : &impl::on_response, c.get(), reinterpret_cast<const url_string_t*>(next.c_str()), msg,
+        TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), TAG_IF(!is_ack, NTATAG_BRANCH_KEY(branch.c_str())), TAG_END());
     if (c->orq == nullptr) {
         msg_destroy(msg);
         log::warn("sip", "{} {}: Sofia would not send it to {}", r.method, clean(r.uri), next);
@@ -625,8 +640,9 @@ result<std::string> agent::local_towards(std::string_view numeric) const {
 agent::figures agent::load() const {
     figures f;
     usize_t requests = 0, responses = 0, bad = 0, retransmitted = 0, sent = 0;
-    nta_agent_get_stats(impl_->nta, NTATAG_S_RECV_REQUEST_REF(requests), NTATAG_S_RECV_RESPONSE_REF(responses), NTATAG_S_BAD_MESSAGE_REF(bad),
-                        NTATAG_S_RETRY_REQUEST_REF(retransmitted), NTATAG_S_SENT_MSG_REF(sent), TAG_END());
+    nta_agent_get_stats(impl_->nta, NTATAG_S_RECV_REQUEST_REF(requests), NTATAG_S_RECV_RESPONSE_REF(responses),
+                        NTATAG_S_BAD_MESSAGE_REF(bad), NTATAG_S_RETRY_REQUEST_REF(retransmitted), NTATAG_S_SENT_MSG_REF(sent),
+                        TAG_END());
     f.requests = requests;
     f.responses = responses;
     f.bad = bad;

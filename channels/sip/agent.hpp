@@ -1,4 +1,5 @@
-// The SIP stack: one thread with Sofia's transactions and transports. The only part that knows Sofia; its types stay in agent.cpp.
+// The SIP stack: one thread with Sofia's transactions and transports. The only part that knows Sofia; its types stay in
+// agent.cpp.
 #pragma once
 #include "channels/sip/message.hpp"
 #include "core/async/job.hpp"

@@ -42,7 +42,8 @@ result<std::string> sdp_of(const message& m) {
     if (type == "multipart/mixed") {
         const auto header = m.get("Content-Type");
         const auto semicolon = header.find(';');
-        const auto use = semicolon == std::string::npos ? std::nullopt : param(std::string_view(header).substr(semicolon + 1), "boundary");
+        const auto use =
+            semicolon == std::string::npos ? std::nullopt : param(std::string_view(header).substr(semicolon + 1), "boundary");
         if (use && !use->empty() && use->size() <= 70)
             if (auto text = part(m.body, *use, "application/sdp")) return std::move(*text);
         return fail("no application/sdp in the multipart body");

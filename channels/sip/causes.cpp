@@ -73,7 +73,9 @@ std::string_view phrase_of(int status) noexcept {
     }
 }
 
-std::string reason_header(hangup_cause c) { return fmt::format(R"(Q.850;cause={};text="{}")", static_cast<int>(c), to_string(c)); }
+std::string reason_header(hangup_cause c) {
+    return fmt::format(R"(Q.850;cause={};text="{}")", static_cast<int>(c), to_string(c));
+}
 
 std::optional<hangup_cause> cause_of_reason(std::string_view header) {
     std::optional<hangup_cause> found;

@@ -24,7 +24,8 @@ std::string dialog::phase_name() const {
 bool dialog::owns(const message& m) const {
     const auto& ours = m.status == 0 ? m.to_tag : m.from_tag;
     const auto& theirs = m.status == 0 ? m.from_tag : m.to_tag;
-    return m.call_id == state_.call_id && same_text(ours, state_.local_tag) && (state_.remote_tag.empty() || same_text(theirs, state_.remote_tag));
+    return m.call_id == state_.call_id && same_text(ours, state_.local_tag) &&
+           (state_.remote_tag.empty() || same_text(theirs, state_.remote_tag));
 }
 
 void dialog::tell(leg_event e) {
@@ -57,7 +58,8 @@ void dialog::refresh_target(const message& m) {
 media_description dialog::media(sdp::description d) const {
     media_description m;
     const auto* c = d.sections.empty() ? nullptr : d.connection_of(d.sections.front());
-    m.behind_nat = behind_nat_ || (c != nullptr && is_numeric_address(c->address) && c->address != source_address_ && c->address != "0.0.0.0");
+    m.behind_nat = behind_nat_ ||
+                   (c != nullptr && is_numeric_address(c->address) && c->address != source_address_ && c->address != "0.0.0.0");
     m.sdp = std::move(d);
     m.local_address = state_.local_address;
     m.source_address = source_address_;

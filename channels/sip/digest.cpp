@@ -51,8 +51,10 @@ std::optional<digest_credentials> parse_credentials(std::string_view header) {
     std::set<std::string> seen;
     std::string nc;
     const bool whole = each_parameter(header, [&](std::string_view name, std::string value) {
-        std::string* const fields[] = {&c.username, &c.realm, &c.nonce, &c.uri, &c.response, &c.algorithm, &c.cnonce, &c.qop, &c.opaque, &nc};
-        constexpr std::string_view names[] = {"username", "realm", "nonce", "uri", "response", "algorithm", "cnonce", "qop", "opaque", "nc"};
+        std::string* const fields[] = {&c.username,  &c.realm,  &c.nonce, &c.uri,    &c.response,
+                                       &c.algorithm, &c.cnonce, &c.qop,   &c.opaque, &nc};
+        constexpr std::string_view names[] = {"username",  "realm",  "nonce", "uri",    "response",
+                                              "algorithm", "cnonce", "qop",   "opaque", "nc"};
         for (std::size_t i = 0; i < std::size(names); ++i) {
             if (!same_text(names[i], name)) continue;
             if (!seen.insert(std::string(names[i])).second) return false;
@@ -60,7 +62,8 @@ std::optional<digest_credentials> parse_credentials(std::string_view header) {
         }
         return true;
     });
-    if (!whole || c.username.empty() || c.nonce.empty() || c.uri.empty() || c.response.empty() || c.cnonce.empty()) return std::nullopt;
+    if (!whole || c.username.empty() || c.nonce.empty() || c.uri.empty() || c.response.empty() || c.cnonce.empty())
+        return std::nullopt;
     const auto [stop, wrong] = std::from_chars(nc.data(), nc.data() + nc.size(), c.nc, 16);
     if (nc.size() != 8 || wrong != std::errc() || stop != nc.data() + nc.size()) return std::nullopt;
     return c;
@@ -69,7 +72,8 @@ std::optional<digest_credentials> parse_credentials(std::string_view header) {
 std::string hash_hex(digest_algorithm a, std::string_view text) {
     unsigned char out[EVP_MAX_MD_SIZE];
     unsigned length = 0;
-    if (EVP_Digest(text.data(), text.size(), out, &length, a == digest_algorithm::md5 ? EVP_md5() : EVP_sha256(), nullptr) != 1) return {};
+    if (EVP_Digest(text.data(), text.size(), out, &length, a == digest_algorithm::md5 ? EVP_md5() : EVP_sha256(), nullptr) != 1)
+        return {};
     return hex(out, length);
 }
 
@@ -103,7 +107,8 @@ std::optional<std::string> answer_challenge(std::string_view challenge, std::str
     if (same_text(algorithm, "SHA-256")) a = digest_algorithm::sha256;
     else if (!algorithm.empty() && !same_text(algorithm, "MD5")) return std::nullopt;
     const auto response = digest_response(a, username, realm, password, method, uri, nonce, "00000001", cnonce, qop);
-    auto out = fmt::format(R"(Digest username="{}", realm="{}", nonce="{}", uri="{}", response="{}")", username, realm, nonce, uri, response);
+    auto out = fmt::format(R"(Digest username="{}", realm="{}", nonce="{}", uri="{}", response="{}")", username, realm, nonce,
+                           uri, response);
     if (!algorithm.empty()) out += ", algorithm=" + algorithm;
     if (!opaque.empty()) out += fmt::format(R"(, opaque="{}")", opaque);
     if (!qop.empty()) out += fmt::format(R"(, qop=auth, nc=00000001, cnonce="{}")", cnonce);
@@ -113,7 +118,8 @@ std::optional<std::string> answer_challenge(std::string_view challenge, std::str
 std::string nonce_book::mac(std::string_view body) const {
     unsigned char out[EVP_MAX_MD_SIZE];
     unsigned length = 0;
-    HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(body.data()), body.size(), out, &length);
+    HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(body.data()),
+         body.size(), out, &length);
     return hex(out, 12);
 }
 
@@ -155,7 +161,8 @@ nonce_book::verdict nonce_book::use(std::string_view nonce, std::uint32_t nc, st
 bool equal_secret(std::string_view a, std::string_view b) noexcept {
     if (a.size() != b.size()) return false;
     unsigned difference = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
+    for (std::size_t i = 0; i < a.size(); ++i)
+        difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i]));
     return difference == 0;
 }
 

@@ -1,4 +1,5 @@
-// Digest authentication (RFC 2617, RFC 7616): the server's side with nonces that need no memory but the key, and the client's answer.
+// Digest authentication (RFC 2617, RFC 7616): the server's side with nonces that need no memory but the key, and the client's
+// answer.
 #pragma once
 #include <cstdint>
 #include <map>

@@ -10,7 +10,8 @@
 
 namespace strowger::sip {
 
-// --- from the core ---------------------------------------------------------------------------------------------------------------
+// --- from the core
+// ---------------------------------------------------------------------------------------------------------------
 
 void dialog::hang_up(hangup_cause why) {
     switch (phase_) {
@@ -105,7 +106,8 @@ void dialog::on_reinvite_response(const message& m) {
     if (m.status == 491) return retry_offer();
     tell(event::offer_result{std::exchange(our_offer_, 0), fail("SIP {}", m.status)});
     if (m.status == 481 || m.status == 408) { // §12.2.1.2: the dialog has gone; any other refusal leaves all as it was
-        tell_ended(m.status == 408 ? hangup_cause::no_user_response : hangup_cause::temporary_failure, fmt::format("SIP {} to re-INVITE", m.status));
+        tell_ended(m.status == 408 ? hangup_cause::no_user_response : hangup_cause::temporary_failure,
+                   fmt::format("SIP {} to re-INVITE", m.status));
         send_bye(hangup_cause::temporary_failure);
     }
 }
@@ -121,7 +123,8 @@ void dialog::accept(std::uint64_t id, const media_description& m) {
 void dialog::refuse(std::uint64_t id, hangup_cause why) {
     if (their_invite_ == 0 || id != their_offer_) return;
     we_offered_ = false;
-    reply(std::exchange(their_invite_, 0), why == hangup_cause::incompatible ? 488 : status_of_cause(why), {{"Reason", reason_header(why)}});
+    reply(std::exchange(their_invite_, 0), why == hangup_cause::incompatible ? 488 : status_of_cause(why),
+          {{"Reason", reason_header(why)}});
 }
 
 void dialog::send_digit(char key) {
@@ -132,7 +135,8 @@ void dialog::send_digit(char key) {
     send(std::move(info));
 }
 
-// --- from the peer -----------------------------------------------------------------------------------------------------------------
+// --- from the peer
+// -----------------------------------------------------------------------------------------------------------------
 
 void dialog::on_request(transaction_id t, const message& m) {
     if (t == 0) return; // an ACK that fits nothing
@@ -146,7 +150,8 @@ void dialog::on_request(transaction_id t, const message& m) {
     if (m.method == "INVITE") return on_reinvite(t, m);
     if (m.method == "REFER") return on_refer(t, m);
     if (m.method == "INFO") return on_info(t, m);
-    if (m.method == "OPTIONS") return reply(t, 200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub"}});
+    if (m.method == "OPTIONS")
+        return reply(t, 200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub"}});
     if (m.method == "NOTIFY") return reply(t, 481);
     reply(t, 405, {{"Allow", allowed_methods()}});
 }
@@ -203,7 +208,8 @@ void dialog::on_response(transaction_id t, const message& m) {
         bye_ = 0;
         finish();
     }
-    // NOTIFY and INFO: what a refusal means is the peer's business; a subscription that it has dropped is over anyway (RFC 6665 §4.2.2).
+    // NOTIFY and INFO: what a refusal means is the peer's business; a subscription that it has dropped is over anyway (RFC 6665
+    // §4.2.2).
 }
 
 } // namespace strowger::sip

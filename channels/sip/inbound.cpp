@@ -43,8 +43,10 @@ void dialog::start_inbound(transaction_id invite, const message& m, std::string 
     state_.route_set = m.all("Record-Route");
     state_.local_address = m.local_address.empty() ? ua_.stack().local_towards(m.source.ip).value_or("") : m.local_address;
     const auto local_port = ua_.stack().port_on(state_.local_address);
-    state_.local_contact = fmt::format("<sip:{}{}{}:{}{}>", target && target->is_sip() ? escape_user(target->user) : "", target && target->is_sip() && !target->user.empty() ? "@" : "",
-                                       host_text(state_.local_address), local_port == 0 ? 5060 : local_port, m.source.transport == "tcp" ? ";transport=tcp" : "");
+    state_.local_contact =
+        fmt::format("<sip:{}{}{}:{}{}>", target && target->is_sip() ? escape_user(target->user) : "",
+                    target && target->is_sip() && !target->user.empty() ? "@" : "", host_text(state_.local_address),
+                    local_port == 0 ? 5060 : local_port, m.source.transport == "tcp" ? ";transport=tcp" : "");
     refresh_target(m);
     if (state_.remote_target.empty()) state_.remote_target = m.source.uri();
 
@@ -148,7 +150,8 @@ void dialog::on_ack(transaction_id t, const message& m) {
         auto media = media_in(m);
         if (!media || media->empty()) { // §13.2.1: there is no session without an answer
             log::info({"sip", state_.call_id}, "the ACK has no usable answer to our offer");
-            tell(event::offer_result{0, media ? result<media_description>(fail("the ACK has no answer to our offer")) : std::move(media)});
+            tell(event::offer_result{0, media ? result<media_description>(fail("the ACK has no answer to our offer"))
+                                              : std::move(media)});
             tell_ended(hangup_cause::protocol_error, "no answer in the ACK");
             return send_bye(hangup_cause::protocol_error);
         }

@@ -26,7 +26,8 @@ std::vector<std::string> message::all(std::string_view name) const {
 std::string message::content_type() const {
     const auto whole = get("Content-Type");
     std::string type(trim(std::string_view(whole).substr(0, whole.find(';'))));
-    std::transform(type.begin(), type.end(), type.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(type.begin(), type.end(), type.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return type;
 }
 
@@ -37,7 +38,8 @@ std::string masked(std::string_view message_text) {
         if (!same_text(std::string_view(out).substr(at, key.size()), key)) continue;
         auto begin = at + key.size();
         while (begin < out.size() && out[begin] == '"') ++begin;
-        for (; begin < out.size() && out[begin] != '"' && out[begin] != ',' && out[begin] != '\r' && out[begin] != '\n'; ++begin) out[begin] = '*';
+        for (; begin < out.size() && out[begin] != '"' && out[begin] != ',' && out[begin] != '\r' && out[begin] != '\n'; ++begin)
+            out[begin] = '*';
         at = begin;
     }
     return out;

@@ -20,7 +20,8 @@ result<std::string> local_address_towards(std::string_view numeric_address) {
     sockaddr_in v4{};
     sockaddr_in6 v6{};
     const bool is_v4 = inet_pton(AF_INET, target.c_str(), &v4.sin_addr) == 1;
-    if (!is_v4 && inet_pton(AF_INET6, target.c_str(), &v6.sin6_addr) != 1) return fail("{}: not a numeric address", clean(target));
+    if (!is_v4 && inet_pton(AF_INET6, target.c_str(), &v6.sin6_addr) != 1)
+        return fail("{}: not a numeric address", clean(target));
     v4.sin_family = AF_INET;
     v6.sin6_family = AF_INET6;
     v4.sin_port = v6.sin6_port = htons(9); // any port does: connect() on UDP only looks for a route
@@ -42,8 +43,11 @@ result<std::string> local_address_towards(std::string_view numeric_address) {
     return std::string(text);
 }
 
-bool looks_natted(const peer_address& source, std::string_view via_host, std::string_view contact_uri, std::string_view sdp_address) {
-    const auto differs = [&](std::string_view host) { return is_numeric_address(host) && host != source.ip && host != "0.0.0.0" && host != "::"; };
+bool looks_natted(const peer_address& source, std::string_view via_host, std::string_view contact_uri,
+                  std::string_view sdp_address) {
+    const auto differs = [&](std::string_view host) {
+        return is_numeric_address(host) && host != source.ip && host != "0.0.0.0" && host != "::";
+    };
     const auto contact = parse_uri(contact_uri);
     return differs(via_host) || (contact && differs(contact->host)) || differs(sdp_address);
 }

@@ -21,7 +21,8 @@ struct peer_address {
 result<std::string> local_address_towards(std::string_view numeric_address);
 
 /// True when the top Via's or the Contact's numeric address, or that of the SDP when not empty, is not the one it came from.
-bool looks_natted(const peer_address& source, std::string_view via_host, std::string_view contact_uri, std::string_view sdp_address);
+bool looks_natted(const peer_address& source, std::string_view via_host, std::string_view contact_uri,
+                  std::string_view sdp_address);
 
 /// Where requests to this Contact are to be sent: the flow when the Contact is not reachable as it stands, else nothing.
 std::string flow_for(const peer_address& source, std::string_view contact_uri);

@@ -34,7 +34,8 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
     const auto port = ua_.stack().port_on(*own);
     const auto number = call.caller.number.empty() ? std::string("unknown") : escape_user(call.caller.number);
     const auto here = fmt::format("{}:{}", host_text(*own), port);
-    state_.local_contact = fmt::format("<sip:{}@{}{}>", call.caller.withheld ? "anonymous" : number, here, tcp ? ";transport=tcp" : "");
+    state_.local_contact =
+        fmt::format("<sip:{}@{}{}>", call.caller.withheld ? "anonymous" : number, here, tcp ? ";transport=tcp" : "");
     state_.local_party = call.caller.withheld ? "\"Anonymous\" <sip:anonymous@anonymous.invalid>"
                                               : fmt::format("{}<sip:{}@{}>", quoted_display(call.caller.name), number, here);
     state_.remote_party = fmt::format("<{}>", clean(call.to.address));
@@ -45,11 +46,14 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
     if (call.caller.withheld) invite.headers.push_back({"Privacy", "id"});
     for (const auto& [name, value] : call.headers) {
         const bool ours_to_send = name.size() > 2 && name.size() < 80 && same_text(name.substr(0, 2), "X-") &&
-                                  std::all_of(name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_'; });
+                                  std::all_of(name.begin(), name.end(), [](char c) {
+                                      return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+                                  });
         if (ours_to_send) invite.headers.push_back({name, value});
     }
     for (auto d = call.diversions.rbegin(); d != call.diversions.rend(); ++d)
-        invite.headers.push_back({"Diversion", fmt::format("<sip:{}@{}>;reason={}", escape_user(d->number), here, escape_user(d->reason))});
+        invite.headers.push_back(
+            {"Diversion", fmt::format("<sip:{}@{}>;reason={}", escape_user(d->number), here, escape_user(d->reason))});
     if (call.offer.sdp) {
         state_.local_sdp = sdp::write(*call.offer.sdp);
         invite.content_type = "application/sdp";
@@ -83,7 +87,8 @@ void dialog::on_invite_response(const message& m) {
             early_.erase(m.to_tag);
             return;
         }
-        if (auto media = media_in(m); media && !media->empty()) { // each To tag is an early dialog of its own; the last one is heard
+        if (auto media = media_in(m);
+            media && !media->empty()) { // each To tag is an early dialog of its own; the last one is heard
             early_[m.to_tag] = *media;
             tell(event::progress{std::move(*media)});
         }
@@ -96,7 +101,8 @@ void dialog::on_invite_response(const message& m) {
     if (const auto* reason = m.find("Reason")) cause = cause_of_reason(*reason).value_or(cause);
     if (m.internal) cause = m.status == 408 ? hangup_cause::no_user_response : hangup_cause::network_out_of_order;
     if (cancelled_) cause = *cancelled_;
-    const auto detail = m.internal ? (m.status == 408 ? "no answer from the device" : "the device cannot be reached") : fmt::format("SIP {}", m.status);
+    const auto detail = m.internal ? (m.status == 408 ? "no answer from the device" : "the device cannot be reached")
+                                   : fmt::format("SIP {}", m.status);
     tell_ended(cause, detail);
     finish();
 }

@@ -14,7 +14,8 @@ void dialog::on_refer(transaction_id t, const message& m) {
     const auto u = a ? parse_uri(a->uri) : std::nullopt;
     if (!u) return reply(t, 400);
     const auto question = a->uri.find('?');
-    if (question != std::string::npos && same_text(a->uri.substr(question + 1, 8), "Replaces")) return reply(t, 603); // attended transfer: not yet
+    if (question != std::string::npos && same_text(a->uri.substr(question + 1, 8), "Replaces"))
+        return reply(t, 603); // attended transfer: not yet
     if (phase_ != phase::up) return reply(t, 491);
     if (!transfers_.empty()) return reply(t, 491, {{"Retry-After", "5"}});
     const auto method = param(u->params, "method");

@@ -57,7 +57,8 @@ std::variant<response, registration> read_register(const message& m, const setti
 response registered_response(const std::vector<binding>& all, instant now) {
     response r{200, {}, {}, {}};
     for (const auto& b : all) {
-        const auto left = std::chrono::duration_cast<std::chrono::seconds>(b.expires_mono - now + std::chrono::milliseconds(500)).count();
+        const auto left =
+            std::chrono::duration_cast<std::chrono::seconds>(b.expires_mono - now + std::chrono::milliseconds(500)).count();
         if (left <= 0) continue;
         auto text = fmt::format("<{}>;expires={}", b.address, left);
         if (b.q < 1) text += fmt::format(";q={:.3g}", b.q);

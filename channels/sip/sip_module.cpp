@@ -79,8 +79,8 @@ settings read_settings(module_context& ctx) {
     number("nonce_seconds", s.nonce_seconds, 10, 86400);
     number("first_answer_ms", s.first_answer_ms, 500, 32000);
     if (s.max_expires < s.min_expires) wrong("max_expires", "not below min_expires");
-    constexpr std::string_view known[] = {"listen", "realm", "user_agent", "trace", "max_contacts", "min_expires", "max_expires", "nonce_seconds",
-                                          "first_answer_ms"};
+    constexpr std::string_view known[] = {"listen",      "realm",       "user_agent",    "trace",          "max_contacts",
+                                          "min_expires", "max_expires", "nonce_seconds", "first_answer_ms"};
     if (const auto* fields = table.fields())
         for (const auto& [key, ignored] : *fields)
             if (std::find(std::begin(known), std::end(known), key) == std::end(known)) wrong(key, "no such setting");
@@ -149,7 +149,8 @@ private:
         trace.name = "sip trace";
         trace.usage = "on | off | ADDRESS | call CALL-ID";
         trace.summary = "Logs SIP messages: all, none, those of one address or of one call";
-        trace.help = "Messages go to the log, without the digests of passwords; retransmissions are not shown. Example: sip trace 192.0.2.7";
+        trace.help = "Messages go to the log, without the digests of passwords; retransmissions are not shown. Example: sip "
+                     "trace 192.0.2.7";
         trace.run = [filter = trace_](std::vector<std::string> arguments) { return run_trace(filter, std::move(arguments)); };
         ctx.add_command(std::move(trace));
 
@@ -164,8 +165,10 @@ private:
     static task<result<command_reply>> run_trace(std::shared_ptr<trace_filter> filter, std::vector<std::string> arguments) {
         std::string what;
         for (const auto& a : arguments) what += (what.empty() ? "" : " ") + a;
-        const bool good = what == "on" || what == "off" || what.starts_with("call ") ||
-                          (arguments.size() == 1 && is_numeric_address(what.substr(0, what.find(':', what.find(']') == std::string::npos ? 0 : what.find(']')))));
+        const bool good =
+            what == "on" || what == "off" || what.starts_with("call ") ||
+            (arguments.size() == 1 &&
+             is_numeric_address(what.substr(0, what.find(':', what.find(']') == std::string::npos ? 0 : what.find(']')))));
         if (!good) co_return fail("sip trace on | off | ADDRESS | call CALL-ID");
         filter->set(what);
         command_reply reply;
@@ -227,4 +230,5 @@ constexpr const char* pinned[] = {"libstrowger_sip_support.so", nullptr};
 } // namespace
 } // namespace strowger::sip
 
-STROWGER_MODULE_WITH(strowger::sip::sip_module, "sip", "1.0", "SIP telephones by UDP and TCP", preview, nullptr, strowger::sip::pinned, true)
+STROWGER_MODULE_WITH(strowger::sip::sip_module, "sip", "1.0", "SIP telephones by UDP and TCP", preview, nullptr,
+                     strowger::sip::pinned, true)

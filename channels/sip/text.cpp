@@ -128,7 +128,8 @@ std::optional<uri> parse_uri(std::string_view text) {
         const auto end = std::min(rest.find(':'), rest.size());
         u.host = rest.substr(0, end);
         rest.remove_prefix(end);
-        if (!std::all_of(u.host.begin(), u.host.end(), [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_'; }))
+        if (!std::all_of(u.host.begin(), u.host.end(),
+                         [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '-' || c == '_'; }))
             return std::nullopt;
     }
     if (u.host.empty()) return std::nullopt;

@@ -36,8 +36,10 @@ bool trace_filter::wants(const message& m) const {
     return m.source.ip == what_ || m.source.text() == what_;
 }
 
-user_agent::user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue, std::shared_ptr<trace_filter> trace)
-    : core_(core), settings_(std::move(set)), auth_(core, settings_, std::move(key)), queue_(std::move(queue)), trace_(std::move(trace)) {}
+user_agent::user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue,
+                       std::shared_ptr<trace_filter> trace)
+    : core_(core), settings_(std::move(set)), auth_(core, settings_, std::move(key)), queue_(std::move(queue)),
+      trace_(std::move(trace)) {}
 
 result<> user_agent::open() {
     agent::options o;
@@ -112,7 +114,8 @@ bool user_agent::is_ours(std::string_view name) const {
 std::vector<dialog_line> user_agent::dialogs() const {
     std::vector<dialog_line> out;
     for (const auto& [id, d] : dialogs_)
-        out.push_back({d->state().call_id, d->state().local_party, d->state().remote_party, d->phase_name(), d->state().next_hop()});
+        out.push_back(
+            {d->state().call_id, d->state().local_party, d->state().remote_party, d->phase_name(), d->state().next_hop()});
     return out;
 }
 
@@ -122,20 +125,24 @@ std::shared_ptr<dialog> user_agent::dialog_of(const message& m) const {
     return found && found->owns(m) ? found : nullptr;
 }
 
-// --- requests ------------------------------------------------------------------------------------------------------------------------
+// --- requests
+// ------------------------------------------------------------------------------------------------------------------------
 
 bool user_agent::well_formed(transaction_id id, const message& m) {
     const auto refuse = [&](int status, header_list headers = {}) {
         stack_->reply(id, refused(status, std::move(headers)));
         return false;
     };
-    if (const auto* length = m.find("Content-Length"); length != nullptr && parse_number(trim(*length)).value_or(0) > m.body.size()) return refuse(400);
+    if (const auto* length = m.find("Content-Length");
+        length != nullptr && parse_number(trim(*length)).value_or(0) > m.body.size())
+        return refuse(400);
     if (std::none_of(methods.begin(), methods.end(), [&](const char* known) { return m.method == known; }))
         return refuse(405, {{"Allow", allowed_methods()}});
     const auto u = parse_uri(m.uri);
     if (!u) return refuse(400);
     if (!u->is_sip() && u->scheme != "tel" && u->scheme != "urn") return refuse(416);
-    if (const auto* hops = m.find("Max-Forwards"); hops != nullptr && parse_number(trim(*hops)) == 0u && m.method == "INVITE") return refuse(483);
+    if (const auto* hops = m.find("Max-Forwards"); hops != nullptr && parse_number(trim(*hops)) == 0u && m.method == "INVITE")
+        return refuse(483);
     if (const auto required = m.all("Require"); !required.empty()) {
         std::string all;
         for (const auto& r : required)
@@ -189,7 +196,8 @@ void user_agent::on_invite(transaction_id id, message m) {
         if (v.user.empty()) return stack_->reply(id, std::move(v.answer));
         who = std::move(v.user);
     }
-    const auto no = closing_ ? std::optional(refusal{hangup_cause::congestion, 10, "SIP is stopping"}) : core_.would_refuse(number);
+    const auto no =
+        closing_ ? std::optional(refusal{hangup_cause::congestion, 10, "SIP is stopping"}) : core_.would_refuse(number);
     if (no && !emergency) {
         log::debug({"sip", m.call_id}, "INVITE refused: {}", no->why);
         return stack_->reply(id, refused(503, {{"Retry-After", std::to_string(std::max(1, no->retry_after_seconds))}}));
@@ -210,19 +218,22 @@ void user_agent::on_register(transaction_id id, message m) {
     if (auto* no = std::get_if<response>(&wanted)) return stack_->reply(id, std::move(*no));
     auto& r = std::get<registration>(wanted);
     // The answer waits for the disk; the thread does not.
-    location_table::registered done = [queue = queue_, weak = weak_from_this(), id](tl::expected<std::vector<binding>, registration_error> outcome) {
+    location_table::registered done = [queue = queue_, weak = weak_from_this(),
+                                       id](tl::expected<std::vector<binding>, registration_error> outcome) {
         queue->post([weak, id, outcome = std::move(outcome)] {
             const auto self = weak.lock();
             if (!self || !self->stack_) return;
             if (!outcome) log::info("sip", "registration refused: {}", outcome.error().text);
-            self->stack_->reply(id, outcome ? registered_response(*outcome, self->core_.now()) : registration_refusal(outcome.error()));
+            self->stack_->reply(id, outcome ? registered_response(*outcome, self->core_.now())
+                                            : registration_refusal(outcome.error()));
         });
     };
     if (r.remove_all) return core_.remove_all(std::move(v.user), m.call_id, m.cseq, std::move(done));
     core_.apply(std::move(v.user), std::move(r.changes), std::move(done));
 }
 
-// --- what belongs to dialogs -----------------------------------------------------------------------------------------------------------
+// --- what belongs to dialogs
+// -----------------------------------------------------------------------------------------------------------
 
 void user_agent::on_ack(transaction_id id, message m) {
     if (const auto d = owner(servers_, id)) d->on_ack(id, m);

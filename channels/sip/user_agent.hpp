@@ -39,7 +39,8 @@ struct dialog_line {
 class user_agent final : public agent_listener, public std::enable_shared_from_this<user_agent> {
 public:
     /// `key` makes nonces. The queue and the filter may be shared with other threads.
-    user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue, std::shared_ptr<trace_filter> trace);
+    user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue,
+               std::shared_ptr<trace_filter> trace);
 
     /// On the SIP thread, all of it, which has called strowger_sip_support_start().
     result<> open();

@@ -1,9 +1,9 @@
 ---@meta
 -- The API of Strowger's dialplans, as LuaCATS stubs: the reference for people and for editors (lua-language-server).
 --
--- Seconds everywhere, digits are strings, one subject and then one table of options. What waits is marked ⏳: it lets other calls run, and
--- is not possible while files are loaded. What never returns is marked ■. When the caller hangs up, the script stops where it
--- waits; `<close>` variables and `call:on_end` still run, and pcall does not catch it.
+-- Seconds everywhere, digits are strings, one subject and then one table of options. What waits is marked ⏳: it lets other calls
+-- run, and is not possible while files are loaded. What never returns is marked ■. When the caller hangs up, the script stops
+-- where it waits; `<close>` variables and `call:on_end` still run, and pcall does not catch it.
 
 ---@alias prompt string|made_prompt|table<string, string>|prompt[] A key of the catalogue, say.…, tone(…), silence(…), {en = "…", de = "…"}, or a list
 ---@alias target string "ext/200", "user/anna", "loop/bob", "sip/…": what can be rung
@@ -243,7 +243,8 @@ function db.get(key) end
 ---@param value any
 function db.set(key, value) end
 
----⏳ Gives `change` the value (or nil) and keeps what it returns first, with no other write in between; returns the rest of what it returned.
+---⏳ Gives `change` the value (or nil) and keeps what it returns first, with no other write in between; returns the rest of
+---what it returned.
 ---`change` may run more than once.
 ---@param key string
 ---@param change fun(value: any): any, ...

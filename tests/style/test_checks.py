@@ -97,6 +97,8 @@ class Form(Checks):
     def test_width(self):
         self.finds(form.lines_fit, "core/a.cpp", "\n" + "x" * 131 + "\n", 2)
         self.passes(form.lines_fit, "core/a.cpp", "ä" * 130 + "\n")
+        self.finds(form.lines_fit, "dialplan/a.lua", "-- " + "x" * 131 + "\n")
+        self.passes(form.lines_fit, "dialplan/a.lua", "---@alias x " + "x" * 131 + "\n")
         self.passes(form.lines_fit, "a.md", "x" * 131 + "\n")
 
     def test_length(self):

@@ -24,8 +24,8 @@ std::int64_t now_us(clockid_t which) {
     return static_cast<std::int64_t>(t.tv_sec) * million + t.tv_nsec / 1000;
 }
 
-/// The wall clock at the start plus what has passed since, so that a step of the wall clock moves no timer; in whole milliseconds,
-/// because Sofia spins through the last fraction of one before every timer.
+/// The wall clock at the start plus what has passed since, so that a step of the wall clock moves no timer; in whole
+/// milliseconds, because Sofia spins through the last fraction of one before every timer.
 void whole_milliseconds(su_time_t* out) {
     auto us = now_us(CLOCK_MONOTONIC) + wall_minus_monotonic_us;
     us -= us % 1000;

@@ -1,4 +1,5 @@
-// A core of a few lines for tests of the SIP driver: takes every call and notes what it is told; users, locations and clocks are real.
+// A core of a few lines for tests of the SIP driver: takes every call and notes what it is told; users, locations and clocks are
+// real.
 #pragma once
 #include "channels/sip/line.hpp"
 #include "channels/sip/support/support.hpp"
@@ -93,7 +94,9 @@ public:
         legs.push_back(leg);
         return leg;
     }
-    std::optional<refusal> would_refuse(std::string_view) override { return refusing ? std::optional(refusal{hangup_cause::congestion, 7, "full"}) : std::nullopt; }
+    std::optional<refusal> would_refuse(std::string_view) override {
+        return refusing ? std::optional(refusal{hangup_cause::congestion, 7, "full"}) : std::nullopt;
+    }
     bool is_emergency(std::string_view number) override { return number == "112"; }
     std::optional<std::string> password_of(std::string_view user) override {
         const auto it = passwords.find(user);

@@ -12,20 +12,23 @@ using namespace strowger::sip;
 
 TEST_CASE("the digest of RFC 2617 section 3.5 comes out", "[sip][digest]") {
     CHECK(digest_response(digest_algorithm::md5, "Mufasa", "testrealm@host.com", "Circle Of Life", "GET", "/dir/index.html",
-                          "dcd98b7102dd2f0e8b11d0f600bfb0c093", "00000001", "0a4f113b", "auth") == "6629fae49393a05397450978507c4ef1");
+                          "dcd98b7102dd2f0e8b11d0f600bfb0c093", "00000001", "0a4f113b",
+                          "auth") == "6629fae49393a05397450978507c4ef1");
 }
 
 TEST_CASE("both digests of RFC 7616 section 3.9.1 come out", "[sip][digest]") {
     const auto of = [](digest_algorithm a) {
         return digest_response(a, "Mufasa", "http-auth@example.org", "Circle of Life", "GET", "/dir/index.html",
-                               "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "00000001", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", "auth");
+                               "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "00000001",
+                               "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", "auth");
     };
     CHECK(of(digest_algorithm::md5) == "8ca523f5e9506fed4657c9700eebdbec");
     CHECK(of(digest_algorithm::sha256) == "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
 }
 
 TEST_CASE("a client answers what it knows and leaves the rest", "[sip][digest]") {
-    const auto answer = answer_challenge(R"(Digest realm="r", nonce="n", qop="auth-int,auth", opaque="o")", "u", "p", "BYE", "sip:x", "c");
+    const auto answer =
+        answer_challenge(R"(Digest realm="r", nonce="n", qop="auth-int,auth", opaque="o")", "u", "p", "BYE", "sip:x", "c");
     REQUIRE(answer);
     const auto read = parse_credentials(*answer);
     REQUIRE(read);
@@ -33,17 +36,20 @@ TEST_CASE("a client answers what it knows and leaves the rest", "[sip][digest]")
     CHECK(read->opaque == "o");
     CHECK(read->response == digest_response(digest_algorithm::md5, "u", "r", "p", "BYE", "sip:x", "n", "00000001", "c", "auth"));
     CHECK_FALSE(answer_challenge(R"(Digest realm="r", nonce="n", qop="auth-int")", "u", "p", "BYE", "sip:x", "c"));
-    CHECK_FALSE(answer_challenge(R"(Digest realm="r", nonce="n", algorithm=MD5-sess, qop="auth")", "u", "p", "BYE", "sip:x", "c"));
+    CHECK_FALSE(
+        answer_challenge(R"(Digest realm="r", nonce="n", algorithm=MD5-sess, qop="auth")", "u", "p", "BYE", "sip:x", "c"));
 }
 
 TEST_CASE("credentials that are broken are none", "[sip][digest]") {
-    const std::string good = R"(Digest username="u", realm="r", nonce="n", uri="sip:x", response="0", qop=auth, nc=00000001, cnonce="c")";
+    const std::string good =
+        R"(Digest username="u", realm="r", nonce="n", uri="sip:x", response="0", qop=auth, nc=00000001, cnonce="c")";
     REQUIRE(parse_credentials(good));
     CHECK(parse_credentials("dIGEST   " + good.substr(7)));
     CHECK_FALSE(parse_credentials("Basic dTpw"));
     CHECK_FALSE(parse_credentials(good + R"(, username="v")"));
     CHECK_FALSE(parse_credentials(good + ", x"));
-    CHECK_FALSE(parse_credentials(R"(Digest username="u", realm="r", nonce="n", uri="sip:x", response="0", qop=auth, nc=1, cnonce="c")"));
+    CHECK_FALSE(
+        parse_credentials(R"(Digest username="u", realm="r", nonce="n", uri="sip:x", response="0", qop=auth, nc=1, cnonce="c")"));
     CHECK_FALSE(parse_credentials("Digest username=\"" + std::string(2000, 'a') + "\""));
     CHECK_FALSE(parse_credentials("Digest username=\"u"));
     CHECK_FALSE(parse_credentials(""));
@@ -119,7 +125,8 @@ TEST_CASE("a request goes by the route set, the flow or the target", "[sip]") {
 }
 
 TEST_CASE("statuses and causes are translated both ways", "[sip]") {
-    for (const auto c : {hangup_cause::busy, hangup_cause::unallocated, hangup_cause::incompatible, hangup_cause::number_changed, hangup_cause::invalid_number})
+    for (const auto c : {hangup_cause::busy, hangup_cause::unallocated, hangup_cause::incompatible, hangup_cause::number_changed,
+                         hangup_cause::invalid_number})
         CHECK(cause_of_status(status_of_cause(c)) == c);
     CHECK(cause_of_status(603) == hangup_cause::rejected);
     CHECK(cause_of_status(699) == hangup_cause::rejected);
@@ -138,7 +145,8 @@ TEST_CASE("addresses show who is behind a NAT and how it is reached", "[sip]") {
     CHECK_FALSE(looks_natted(public_source, "203.0.113.5", "sip:a@203.0.113.5", "0.0.0.0"));
     CHECK(flow_for(public_source, "sip:a@192.168.1.2:5060") == "sip:203.0.113.5:33000");
     CHECK(flow_for(public_source, "sip:a@203.0.113.5:33000").empty());
-    CHECK(flow_for({"tcp", "203.0.113.5", 33000}, "sip:a@203.0.113.5:5060;transport=tcp") == "sip:203.0.113.5:33000;transport=tcp");
+    CHECK(flow_for({"tcp", "203.0.113.5", 33000}, "sip:a@203.0.113.5:5060;transport=tcp") ==
+          "sip:203.0.113.5:33000;transport=tcp");
     CHECK(local_address_towards("127.0.0.1") == std::string("127.0.0.1"));
     CHECK_FALSE(local_address_towards("example.com"));
 }
@@ -150,7 +158,8 @@ TEST_CASE("URIs and addresses are read with suspicion", "[sip][text]") {
     CHECK(u->host == "2001:db8::1");
     CHECK(u->port == 5062);
     CHECK(param(u->params, "TRANSPORT") == std::string("tcp"));
-    for (const char* wrong : {"", "sip:", "sip:a@", "sip:a@[::", "sip:a@h:99999", "sip:a@h:0", "sip:a@h:1x", "no colon", "sip:a b@h", "sip:a@h\r\nX: y"})
+    for (const char* wrong : {"", "sip:", "sip:a@", "sip:a@[::", "sip:a@h:99999", "sip:a@h:0", "sip:a@h:1x", "no colon",
+                              "sip:a b@h", "sip:a@h\r\nX: y"})
         CHECK_FALSE(parse_uri(wrong));
     const auto a = parse_name_addr(R"("Anna \"A\" <x>" <sip:200@h;a=b>;tag=1;q="0.5")");
     REQUIRE(a);

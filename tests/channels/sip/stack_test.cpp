@@ -59,16 +59,19 @@ public:
         return {};
     }
 
-    std::string build(const std::string& method, const std::string& uri, const std::string& to, const std::string& call_id, unsigned cseq,
-                      const std::string& more = {}, const std::string& body = {}, const std::string& branch = {}) {
+    std::string build(const std::string& method, const std::string& uri, const std::string& to, const std::string& call_id,
+                      unsigned cseq, const std::string& more = {}, const std::string& body = {}, const std::string& branch = {}) {
         return fmt::format("{} {} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{};branch=z9hG4bK{};rport\r\nMax-Forwards: 70\r\n"
-                           "From: <sip:alice@127.0.0.1>;tag=a1\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} {}\r\nContact: <sip:alice@127.0.0.1:{}>\r\n{}"
+                           "From: <sip:alice@127.0.0.1>;tag=a1\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} {}\r\nContact: "
+                           "<sip:alice@127.0.0.1:{}>\r\n{}"
                            "Content-Length: {}\r\n\r\n{}",
-                           method, uri, port, branch.empty() ? fmt::format("{}{}{}", call_id, method, cseq) : branch, to, call_id, cseq,
-                           method, port, more, body.size(), body);
+                           method, uri, port, branch.empty() ? fmt::format("{}{}{}", call_id, method, cseq) : branch, to, call_id,
+                           cseq, method, port, more, body.size(), body);
     }
-    std::string credentials(const std::string& challenge, const std::string& method, const std::string& uri, const std::string& password = "secret") {
-        return "Authorization: " + *answer_challenge(header(challenge, "WWW-Authenticate"), "alice", password, method, uri, "c0") + "\r\n";
+    std::string credentials(const std::string& challenge, const std::string& method, const std::string& uri,
+                            const std::string& password = "secret") {
+        return "Authorization: " +
+               *answer_challenge(header(challenge, "WWW-Authenticate"), "alice", password, method, uri, "c0") + "\r\n";
     }
     static std::string header(const std::string& m, const std::string& name) {
         const auto at = m.find("\r\n" + name + ": ");
@@ -77,11 +80,14 @@ public:
         return m.substr(begin, m.find("\r\n", begin) - begin);
     }
     /// A response to a request that we received.
-    static std::string respond(const std::string& request, const std::string& status, const std::string& more = {}, const std::string& body = {}) {
+    static std::string respond(const std::string& request, const std::string& status, const std::string& more = {},
+                               const std::string& body = {}) {
         auto to = header(request, "To");
         if (to.find("tag=") == std::string::npos) to += ";tag=b1";
-        return fmt::format("SIP/2.0 {}\r\nVia: {}\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {}\r\n{}Content-Length: {}\r\n\r\n{}", status,
-                           header(request, "Via"), header(request, "From"), to, header(request, "Call-ID"), header(request, "CSeq"), more, body.size(), body);
+        return fmt::format(
+            "SIP/2.0 {}\r\nVia: {}\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {}\r\n{}Content-Length: {}\r\n\r\n{}", status,
+            header(request, "Via"), header(request, "From"), to, header(request, "Call-ID"), header(request, "CSeq"), more,
+            body.size(), body);
     }
     /// An INVITE with its authentication; gives the final request's text.
     std::string invite(const std::string& number, const std::string& call_id, const std::string& sdp) {
@@ -90,7 +96,8 @@ public:
         const auto challenge = expect("SIP/2.0 401");
         REQUIRE_FALSE(challenge.empty());
         send(build("ACK", uri, header(challenge, "To"), call_id, 1, {}, {}, call_id + "INVITE1"));
-        auto again = build("INVITE", uri, to, call_id, 2, credentials(challenge, "INVITE", uri) + (sdp.empty() ? "" : "Content-Type: application/sdp\r\n"), sdp);
+        auto again = build("INVITE", uri, to, call_id, 2,
+                           credentials(challenge, "INVITE", uri) + (sdp.empty() ? "" : "Content-Type: application/sdp\r\n"), sdp);
         send(again);
         return again;
     }
@@ -235,7 +242,8 @@ TEST_CASE("a late offer goes into the 200 and its answer comes in the ACK", "[si
     e.core.on_call = [&](std::shared_ptr<fake_leg> leg) {
         CHECK(leg->facts.offer.empty());
         leg->on = [&](fake_leg&, leg_event& what) {
-            if (const auto* r = std::get_if<event::offer_result>(&what)) answered.set_value(r->media.has_value() && r->media->sdp.has_value());
+            if (const auto* r = std::get_if<event::offer_result>(&what))
+                answered.set_value(r->media.has_value() && r->media->sdp.has_value());
         };
         sdp::session s;
         media_description m;
@@ -245,7 +253,8 @@ TEST_CASE("a late offer goes into the 200 and its answer comes in the ACK", "[si
     p.invite("100", "c4", "");
     const auto answer = p.expect("SIP/2.0 200");
     CHECK(answer.find("m=audio 40000") != std::string::npos);
-    p.send(p.build("ACK", "sip:100@127.0.0.1", telephone::header(answer, "To"), "c4", 2, "Content-Type: application/sdp\r\n", offer));
+    p.send(p.build("ACK", "sip:100@127.0.0.1", telephone::header(answer, "To"), "c4", 2, "Content-Type: application/sdp\r\n",
+                   offer));
     auto came = answered.get_future();
     REQUIRE(came.wait_for(std::chrono::seconds(5)) == std::future_status::ready);
     CHECK(came.get());
@@ -273,16 +282,20 @@ TEST_CASE("a call goes out, rings, is answered, and is hung up by us", "[sip][st
     CHECK(invite.find("\r\nX-Evil") == std::string::npos);
     CHECK(invite.find("Bad") == std::string::npos);
     p.send(telephone::respond(invite, "180 Ringing", fmt::format("Contact: <sip:bob@127.0.0.1:{}>\r\n", p.port)));
-    p.send(telephone::respond(invite, "200 OK", fmt::format("Contact: <sip:bob@127.0.0.1:{}>\r\nContent-Type: application/sdp\r\n", p.port), offer));
+    p.send(telephone::respond(
+        invite, "200 OK", fmt::format("Contact: <sip:bob@127.0.0.1:{}>\r\nContent-Type: application/sdp\r\n", p.port), offer));
     const auto ack = p.expect("ACK ");
     CHECK(telephone::header(ack, "CSeq") == "1 ACK");
     CHECK(ack.starts_with(fmt::format("ACK sip:bob@127.0.0.1:{} ", p.port)));
-    p.send(telephone::respond(invite, "200 OK", fmt::format("Contact: <sip:bob@127.0.0.1:{}>\r\nContent-Type: application/sdp\r\n", p.port), offer));
+    p.send(telephone::respond(
+        invite, "200 OK", fmt::format("Contact: <sip:bob@127.0.0.1:{}>\r\nContent-Type: application/sdp\r\n", p.port), offer));
     CHECK(p.expect("ACK ") == ack); // the ACK was lost: the same again
     e.core.ask([&] {
         const auto& events = e.core.legs.front()->events;
-        CHECK(std::any_of(events.begin(), events.end(), [](const auto& one) { return std::holds_alternative<event::ringing>(one); }));
-        CHECK(std::any_of(events.begin(), events.end(), [](const auto& one) { return std::holds_alternative<event::answered>(one); }));
+        CHECK(std::any_of(events.begin(), events.end(),
+                          [](const auto& one) { return std::holds_alternative<event::ringing>(one); }));
+        CHECK(std::any_of(events.begin(), events.end(),
+                          [](const auto& one) { return std::holds_alternative<event::answered>(one); }));
         e.core.legs.front()->line->hang_up(hangup_cause::normal);
         return 0;
     });

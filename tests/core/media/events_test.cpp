@@ -26,7 +26,8 @@ TEST_CASE("a key held for longer than the duration field lasts stays one key, an
     telephone_event_receiver r;
     instant t(1h);
     REQUIRE(r.take({1, false, 10, 160}, true, 1000, t) == '1');
-    for (int i = 1; i < 410; ++i) REQUIRE_FALSE(r.take({1, false, 10, static_cast<std::uint16_t>(std::min(160 * i, 65535))}, false, 1000, t + 20ms * i));
+    for (int i = 1; i < 410; ++i)
+        REQUIRE_FALSE(r.take({1, false, 10, static_cast<std::uint16_t>(std::min(160 * i, 65535))}, false, 1000, t + 20ms * i));
     REQUIRE_FALSE(r.take({1, false, 10, 160}, false, 1000 + 65440, t + 8200ms));
     REQUIRE(r.pressed(t + 8300ms));
     REQUIRE_FALSE(r.pressed(t + 9s));

@@ -24,7 +24,8 @@ struct peer {
     udp_socket socket;
     rtp_header next{false, 8, 100, 5000, 0xabcd};
 
-    explicit peer(const std::string& address = "127.0.0.1") : socket(bind_udp(socket_address::parse(address, 0))), address_(address) {
+    explicit peer(const std::string& address = "127.0.0.1")
+        : socket(bind_udp(socket_address::parse(address, 0))), address_(address) {
         REQUIRE(socket);
     }
     std::uint16_t port() const {
@@ -45,7 +46,8 @@ struct peer {
     }
     void send_raw(std::uint16_t to, std::span<const std::byte> bytes) const {
         const auto where = socket_address::parse("127.0.0.1", to);
-        REQUIRE(::sendto(socket.fd(), bytes.data(), bytes.size(), 0, where.data(), where.size()) == static_cast<ssize_t>(bytes.size()));
+        REQUIRE(::sendto(socket.fd(), bytes.data(), bytes.size(), 0, where.data(), where.size()) ==
+                static_cast<ssize_t>(bytes.size()));
     }
     void send_rtp(std::uint16_t to, const rtp_header& h, std::span<const std::byte> payload) const {
         std::vector<std::byte> bytes(rtp_header_size);

@@ -164,7 +164,8 @@ TEST_CASE("a stream moves with what it plays, what it counts and what waits in i
 }
 
 // With real threads: RTP flows all the time while both legs move together fifty times. They are apart only while they move.
-TEST_CASE("a bridged pair moves between media threads while packets flow, and loses none but those that came while it was apart") {
+TEST_CASE(
+    "a bridged pair moves between media threads while packets flow, and loses none but those that came while it was apart") {
     real_clock clock;
     media_service service(clock, some_ports());
     worker calls("calls", clock);
