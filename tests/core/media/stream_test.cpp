@@ -170,7 +170,7 @@ TEST_CASE("RTCP reports go out, theirs give round trip and loss, and the end say
     agreed.rtcp_mux = mux;
     agreed.remote_rtcp_port = control.port();
     a.agree(agreed);
-    a.audio->play(1, {silence(1s)});
+    a.audio->play(1, {silence(1h)});
     a.talk();
     const auto& at = mux ? a.phone : control;
     const auto hear = [&] {
@@ -183,9 +183,15 @@ TEST_CASE("RTCP reports go out, theirs give round trip and loss, and the end say
             }
         return last;
     };
-    s.time.advance(7501ms);
-    const auto first = hear();
+    std::optional<rtcp_report> first;
+    int waited = 0;
+    for (; !first && waited < 80; ++waited) {
+        s.time.advance(100ms);
+        first = hear();
+    }
     REQUIRE(first);
+    REQUIRE(waited >= 25); // 5 s, half of it more or less
+    REQUIRE(waited <= 76);
     REQUIRE(first->sender);
     REQUIRE(first->block);
     s.time.advance(1ms);
@@ -199,7 +205,7 @@ TEST_CASE("RTCP reports go out, theirs give round trip and loss, and the end say
     s.time.settle();
     const auto f = s.figures(a);
     REQUIRE(f.round_trip_ms);
-    REQUIRE(*f.round_trip_ms < 5002);
+    REQUIRE(*f.round_trip_ms <= 102);
     REQUIRE(f.peer_loss == 0.5);
     REQUIRE(f.peer_jitter_ms == 10.0);
     const auto port = a.port();
