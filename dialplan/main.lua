@@ -7,6 +7,7 @@ context "internal" {
   ["100"] = function(call)
     call:run("auto_attendant", {
       greeting = "welcome",
+      menu = {"for-sales-press-1", "for-support-press-2", "for-operator-press-0"},
       keys = {["1"] = "ext/201", ["2"] = "ext/200"},
       extensions = "_2XX",
       operator = "ext/200",
