@@ -94,9 +94,13 @@ std::string nonce_key(engine& core) {
     if (!table) throw std::runtime_error(table.error().text);
     if (auto kept = store.get(*table, "nonce_key")) return std::move(*kept);
     auto made = random_hex(32);
-    store.write(store::batch().put(*table, "nonce_key", made), [](result<> done) {
-        if (!done) log::warn("sip", "the key of the nonces was not kept: {}", done.error().text);
-    });
+    auto kept = std::make_shared<std::promise<result<>>>();
+    auto outcome = kept->get_future();
+    store.write(store::batch().put(*table, "nonce_key", made), [kept](result<> done) { kept->set_value(std::move(done)); });
+    if (outcome.wait_for(std::chrono::seconds(5)) != std::future_status::ready)
+        log::warn("sip", "the key of the nonces is not on the disk yet");
+    else if (const auto done = outcome.get(); !done)
+        log::warn("sip", "the key of the nonces was not kept: {}", done.error().text);
     return made;
 }
 
@@ -142,6 +146,11 @@ private:
         if (!thread_.joinable()) return;
         gate_->post([](user_agent& ua) { ua.shut_down(std::chrono::seconds(2)); });
         thread_.join();
+        // The store may still hold completions of registrations: their code must not go before them. The last of them may be in its
+        // destructor when it is no longer counted, hence the pause; the loader calls this where it may block.
+        if (ua_->under_way() == 0) return;
+        while (ua_->under_way() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
 
     void add_commands(module_context& ctx) {

@@ -218,7 +218,7 @@ void user_agent::on_register(transaction_id id, message m) {
     if (auto* no = std::get_if<response>(&wanted)) return stack_->reply(id, std::move(*no));
     auto& r = std::get<registration>(wanted);
     // The answer waits for the disk; the thread does not.
-    location_table::registered done = [queue = queue_, weak = weak_from_this(),
+    location_table::registered done = [under_way = under_way_, queue = queue_, weak = weak_from_this(),
                                        id](tl::expected<std::vector<binding>, registration_error> outcome) {
         queue->post([weak, id, outcome = std::move(outcome)] {
             const auto self = weak.lock();

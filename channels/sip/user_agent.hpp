@@ -50,6 +50,9 @@ public:
     /// Destroys every transaction and socket.
     void close();
 
+    /// Completions of the store that hold code of this module and have not been destroyed yet. Any thread.
+    long under_way() const noexcept { return under_way_.use_count() - 1; }
+
     agent& stack() noexcept { return *stack_; }
     host& core() noexcept { return core_; }
     const settings& options() const noexcept { return settings_; }
@@ -93,6 +96,7 @@ private:
     authenticator auth_;
     std::shared_ptr<agent_queue> queue_;
     std::shared_ptr<trace_filter> trace_;
+    std::shared_ptr<const int> under_way_ = std::make_shared<const int>(0);
     std::shared_ptr<gate> door_;
     std::unique_ptr<agent> stack_;
     std::unordered_map<dialog_id, std::shared_ptr<dialog>> dialogs_;

@@ -246,8 +246,8 @@ dial_result dialling::unanswered() {
 /// What the caller hears until somebody answers: his own phone's tone before the answer, ours after it.
 task<void> dialling::begin_ringback() {
     auto& caller = call_.caller();
-    if (options_.ringback == "early") co_return; // comes from the callee
-    if (!caller.up() && options_.ringback == "tone") {
+    if (options_.ringback == "early" && caller.up()) co_return; // comes from the callee
+    if (!caller.up() && (options_.ringback == "tone" || options_.ringback == "early")) {
         caller.ring();
         co_return;
     }
@@ -307,7 +307,7 @@ task<dial_result> dialling::run() {
         }
         if (all_over()) break;
         const bool any_rings =
-            std::any_of(attempts_.begin(), attempts_.end(), [](const attempt& a) { return a.line != nullptr; });
+            std::any_of(attempts_.begin(), attempts_.end(), [](const attempt& a) { return a.line && a.line->ringing_at(); });
         if (any_rings && !ringback_begun) {
             ringback_begun = true;
             auto begin = begin_ringback();
