@@ -24,7 +24,8 @@ TEST_CASE("an endless loop is stopped, with its place, whatever it hides in") {
   closing = function() local c <close> = setmetatable({}, {__close = function() while true do end end}) while true do end end,
   sorted = function() local t = {} for i = 1, 60000 do t[i] = i end while true do table.sort(t) end end,
   deep = function() local function f() return f() end return f() end,
-  meta = function() local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) while true do pcall(function() return t[1] end) end end,
+  meta = function() local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end})
+                    while true do pcall(function() return t[1] end) end end,
   fine = function() local n = 0 for i = 1, 1000 do n = n + i end return tostring(n) end,
 })");
     for (const char* name : {"loop", "protected", "handled", "nested", "closing", "sorted", "deep", "meta"}) {
@@ -43,11 +44,11 @@ TEST_CASE("an endless loop while the files are loaded is an error of the load") 
     CHECK(contains(load_error("while true do end"), "main.lua:1: loading computes too long"));
 }
 TEST_CASE("a pattern that would backtrack for hours ends in an error") {
-    const std::vector<std::string> bodies{"return (string.find(string.rep('a', 5000), string.rep('a?', 100) .. string.rep('a', 100) .. 'b'))",
-                                          "return (string.rep('a', 20000):match('.-.-.-.-b'))",
-                                          "return (string.rep('a', 20000):gsub('.*.*.*.*b', ''))",
-                                          "for w in string.rep('a', 20000):gmatch('.-.-.-b') do end",
-                                          "local ok, why = pcall(string.match, string.rep('a', 20000), '.-.-.-.-b') error(why, 0)"};
+    const std::vector<std::string> bodies{
+        "return (string.find(string.rep('a', 5000), string.rep('a?', 100) .. string.rep('a', 100) .. 'b'))",
+        "return (string.rep('a', 20000):match('.-.-.-.-b'))", "return (string.rep('a', 20000):gsub('.*.*.*.*b', ''))",
+        "for w in string.rep('a', 20000):gmatch('.-.-.-b') do end",
+        "local ok, why = pcall(string.match, string.rep('a', 20000), '.-.-.-.-b') error(why, 0)"};
     for (const auto& body : bodies) {
         INFO(body);
         auto patient = small_limits();
@@ -87,5 +88,6 @@ TEST_CASE("memory: what ended calls used is given back, and the books are even")
 TEST_CASE("memory: garbage of the running call is collected before it gets an error") {
     auto patient = small_limits();
     patient.cpu_budget = 60s;
-    CHECK(run("local n = 0 for i = 1, 3000 do local s = string.rep('x', 20000) .. i n = n + #s end return tostring(n > 0)", patient) == "true");
+    CHECK(run("local n = 0 for i = 1, 3000 do local s = string.rep('x', 20000) .. i n = n + #s end return tostring(n > 0)",
+              patient) == "true");
 }

@@ -28,11 +28,12 @@ value vars_after(office& o, const std::string& number = "100", duration time = 5
 
 TEST_CASE("a script sees the facts of its call and keeps variables") {
     heard_log log;
-    office o(plan("local v = call.vars v.id = #call.id v.from = call.from .. '!' v.text = tostring(call.from) v.to = call.to.number "
-                  "v.extension = call.extension v.pattern = call.pattern v.user = call.user or 'none' v.kind = call.source.kind "
-                  "v.answered = call.answered call:answer() v.now = call.answered v.language = call.language "
-                  "call.data.list = {1, 2} v.n = #call.data.list v.d = #call.diversions v.e = call.emergency "
-                  "local n = 0 for k in pairs(call.vars) do n = n + 1 end v.count = n"));
+    office o(
+        plan("local v = call.vars v.id = #call.id v.from = call.from .. '!' v.text = tostring(call.from) v.to = call.to.number "
+             "v.extension = call.extension v.pattern = call.pattern v.user = call.user or 'none' v.kind = call.source.kind "
+             "v.answered = call.answered call:answer() v.now = call.answered v.language = call.language "
+             "call.data.list = {1, 2} v.n = #call.data.list v.d = #call.diversions v.e = call.emergency "
+             "local n = 0 for k in pairs(call.vars) do n = n + 1 end v.count = n"));
     const auto v = vars_after(o);
     INFO(log.all());
     CHECK(v["id"] == value(12));
@@ -50,18 +51,21 @@ TEST_CASE("mistakes of an author are errors at their line, and the call goes to 
              {"call:plai('x')", "main.lua:1: a call has no `plai`; did you mean `play`?"},
              {"call.play('x')", "main.lua:1: write call:play(…), with a colon"},
              {"call:play(5)", "main.lua:1: call:play: the prompt must be a prompt's name"},
-             {"call:play('welcome', {interupt = 'any'})", "main.lua:1: call:play: no option `interupt`; did you mean `interrupt`?"},
+             {"call:play('welcome', {interupt = 'any'})",
+              "main.lua:1: call:play: no option `interupt`; did you mean `interrupt`?"},
              {"call:gather{time_out = 3}", "main.lua:1: call:gather: no option `time_out`; did you mean `timeout`?"},
              {"call:gather{timeout = '3'}", "main.lua:1: call:gather: `timeout` must be a number of seconds, not \"3\""},
              {"call:dial(200)", "main.lua:1: call:dial: the target must be a string: write \"200\""},
-             {"call:dial('user/bob', {strategy = 'some'})", "`strategy` is one of \"all\", \"in_order\", \"random\", not \"some\""},
+             {"call:dial('user/bob', {strategy = 'some'})",
+              "`strategy` is one of \"all\", \"in_order\", \"random\", not \"some\""},
              {"call:hang_up('nicely')", "main.lua:1: call:hang_up: the cause is"},
              {"call.vars.t = {}", "main.lua:1: call.vars.t must be a string, a number or a boolean"},
              {"call.extension = '1'", "main.lua:1: call.extension cannot be set"},
              {"call:go_to('1', 'nowhere')", "main.lua:1: call:go_to: there is no context \"nowhere\""},
              {"call:run('nonsense')", "main.lua:1: there is no application 'nonsense'"},
              {"table.sort({2, 1}, function() call:wait(1) end)", "main.lua:1: this waits: not possible inside table.sort"},
-             {"local x <close> = setmetatable({}, {__close = function() call.vars.closed = true end}) error('oh')", "main.lua:1: oh"}}) {
+             {"local x <close> = setmetatable({}, {__close = function() call.vars.closed = true end}) error('oh')",
+              "main.lua:1: oh"}}) {
         heard_log log;
         office o(plan(body, "fallback = function(call) call.vars.saved = true call:hang_up('congestion') end"));
         const auto v = vars_after(o);
@@ -84,7 +88,8 @@ TEST_CASE("without a fallback the caller hears of the problem and the call ends;
 TEST_CASE("a script that computes for ever loses its call, and only its own") {
     heard_log log;
     office o(plan("while true do pcall(function() while true do end end) end",
-                  "['101'] = function(call) call:answer() call:wait(10) call.vars.lived = true end, fallback = function(call) call:hang_up(41) end"));
+                  "['101'] = function(call) call:answer() call:wait(10) call.vars.lived = true end, fallback = function(call) "
+                  "call:hang_up(41) end"));
     o.bob().dial("101");
     o.pass(1s);
     o.alice().dial("100");
@@ -123,7 +128,8 @@ TEST_CASE("go_to and transfer leave the script; a circle of them ends") {
         ['102'] = function(call) call:go_to('102') end,
         ['103'] = function(call) call:transfer('user/bob') end, include = {'more'} }
         context 'more' { ['_8X'] = function(call) call.vars.included = call.pattern end }
-        context 'other' { ['_X'] = function(call) call.vars.other = true end, invalid = function(call) call.vars.invalid = call.extension end)"));
+        context 'other' { ['_X'] = function(call) call.vars.other = true end,
+          invalid = function(call) call.vars.invalid = call.extension end)"));
     auto v = vars_after(o);
     INFO(log.all());
     CHECK(v["there"] == value("101"));
@@ -147,12 +153,15 @@ TEST_CASE("gather takes digits by pattern, list and function; a menu does what w
     heard_log log;
     office o(plan("call.vars.a = call:gather{max = 3, valid = '_2XX', tries = 1, timeout = 2} or 'bad' "
                   "call.vars.b = call:gather{max = 2, valid = {'12', '34'}, tries = 1, timeout = 2} or 'bad' "
-                  "local d, why = call:gather{max = 1, valid = function(d) return d == '9' end, tries = 1, timeout = 2} call.vars.c = d or why "
+                  "local d, why = call:gather{max = 1, valid = function(d) return d == '9' end, tries = 1, timeout = 2} "
+                  "call.vars.c = d or why "
                   "d, why = call:gather{tries = 1, timeout = 2} call.vars.d = d or why",
                   R"(['101'] = function(call)
         local inner = menu{keys = {["5"] = function(c, d) return "inner" .. d end}, tries = 1, timeout = 2}
-        call.vars.r = call:menu{keys = {["1"] = inner, ["2"] = "102"}, extensions = "_7X", tries = 1, timeout = 2, otherwise = function() return "none" end}
-      end, ['102'] = function(call) call.vars.r = "gone to 102" end, ["_7X"] = function(call) call.vars.r = call.extension end)"));
+        call.vars.r = call:menu{keys = {["1"] = inner, ["2"] = "102"}, extensions = "_7X", tries = 1, timeout = 2,
+          otherwise = function() return "none" end}
+      end, ['102'] = function(call) call.vars.r = "gone to 102" end,
+      ["_7X"] = function(call) call.vars.r = call.extension end)"));
     o.alice().dial("100");
     o.pass(100ms);
     o.alice().press("245");
@@ -198,7 +207,8 @@ TEST_CASE("db keeps values; update gives back what its function returns and lose
     two.workers = 2;
     office o(plan("call:answer() for i = 1, 20 do db.update('count', function(n) return (n or 0) + 1 end) end "
                   "call.vars.n = db.update('last', function(old) return {at = 1}, 'given' end) "
-                  "call.vars.at = db.get('last').at local keys = '' for k in db.each('') do keys = keys .. k .. ' ' end call.vars.keys = keys "
+                  "call.vars.at = db.get('last').at local keys = '' for k in db.each('') do keys = keys .. k .. ' ' end "
+                  "call.vars.keys = keys "
                   "db.delete('last') call.vars.gone = db.get('last') == nil",
                   "['101'] = function(call) call.vars.count = db.get('count') end"),
              two);
@@ -214,7 +224,8 @@ TEST_CASE("db keeps values; update gives back what its function returns and lose
 }
 TEST_CASE("a reload serves new calls; calls in progress keep their version, and a broken file changes nothing") {
     heard_log log;
-    office o(plan("call:answer() call:wait(5) call.vars.version = 1 call:go_to('101')", "['101'] = function(call) call.vars.there = 1 end"));
+    office o(plan("call:answer() call:wait(5) call.vars.version = 1 call:go_to('101')",
+                  "['101'] = function(call) call.vars.there = 1 end"));
     const auto first = o.core().dialplan().version();
     o.alice().dial("100");
     o.pass(1s);

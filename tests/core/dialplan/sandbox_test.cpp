@@ -16,13 +16,14 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 } // namespace
 
 TEST_CASE("sandbox: what reaches the machine is absent") {
-    for (const char* name : {"io", "debug", "coroutine", "package", "load", "loadfile", "loadstring", "dofile", "collectgarbage", "string.dump",
-                             "os.execute", "os.getenv", "os.exit", "os.remove", "math.randomseed"}) {
+    for (const char* name : {"io", "debug", "coroutine", "package", "load", "loadfile", "loadstring", "dofile", "collectgarbage",
+                             "string.dump", "os.execute", "os.getenv", "os.exit", "os.remove", "math.randomseed"}) {
         INFO(name);
         CHECK(run(std::string("return tostring(") + name + ")") == "nil");
     }
     CHECK(run("return type(os.time()) .. type(os.date()) .. type(time.now())") == "numberstringnumber");
-    CHECK(run("return tostring(getmetatable('')) .. tostring(getmetatable(_G)) .. tostring(getmetatable(string))") == "falsefalsefalse");
+    CHECK(run("return tostring(getmetatable('')) .. tostring(getmetatable(_G)) .. tostring(getmetatable(string))") ==
+          "falsefalsefalse");
 }
 TEST_CASE("sandbox: globals and libraries cannot be changed in a call") {
     CHECK(first_line(run("count = 1")) == "main.lua:1: assigning the global 'count' in a call: use a local, call.vars, or db");
@@ -38,9 +39,11 @@ TEST_CASE("sandbox: globals and libraries cannot be changed in a call") {
 }
 TEST_CASE("sandbox: require loads the author's files once and their tables are shared for reading") {
     std::map<std::string, std::string> files{
-        {"main.lua", "local office = require 'office'\nassert(office == require 'office')\n"
-                     "context 'test' { read = function() return office.name .. #office end, write = function() office.name = 'x' end,\n"
-                     "late = function() require 'other' end, all = function() local n = 0 for k in pairs(office) do n = n + 1 end return n .. '' end }"},
+        {"main.lua",
+         "local office = require 'office'\nassert(office == require 'office')\n"
+         "context 'test' { read = function() return office.name .. #office end, write = function() office.name = 'x' end,\n"
+         "late = function() require 'other' end, all = function() local n = 0 for k in pairs(office) do n = n + 1 end return n "
+         ".. '' end }"},
         {"lib/office.lua", "local M = {name = 'front', 1, 2}\nM.more = true\nreturn M"},
         {"other.lua", "return 1"}};
     loaded l(files);
@@ -50,9 +53,11 @@ TEST_CASE("sandbox: require loads the author's files once and their tables are s
     CHECK(contains(l.call_of("late"), "put it at the top of the file"));
     CHECK(l.call_of("all").empty());
     CHECK(l.text == "4");
-    CHECK(load_error("require 'nope'") == "main.lua:1: require \"nope\": there is neither lib/nope.lua nor nope.lua in the dialplan");
+    CHECK(load_error("require 'nope'") ==
+          "main.lua:1: require \"nope\": there is neither lib/nope.lua nor nope.lua in the dialplan");
     CHECK(contains(load_error("require '../../etc/passwd'"), "a name has letters"));
-    CHECK(contains(load_error({{"main.lua", "require 'a'"}, {"a.lua", "require 'b'"}, {"b.lua", "require 'a'"}}), "require each other"));
+    CHECK(contains(load_error({{"main.lua", "require 'a'"}, {"a.lua", "require 'b'"}, {"b.lua", "require 'a'"}}),
+                   "require each other"));
     CHECK(contains(load_error({{"main.lua", "require 'a'"}, {"a.lua", "\x1bLua"}}), "attempt to load a binary chunk"));
     CHECK(contains(load_error({{"main.lua", "require 'a'"}, {"a.lua", "local x =\n= 1"}}), "a.lua:2:"));
 }
@@ -71,7 +76,8 @@ TEST_CASE("sandbox: mistakes in a file name their line") {
 }
 TEST_CASE("included contexts are searched after a context's own extensions") {
     loaded l(R"(context "test" { ["_2XX"] = function() return "own" end, include = {"more"} }
-context "more" { ["200"] = function() return "included" end, ["300"] = function() return "300" end, invalid = function() return "invalid" end })");
+context "more" { ["200"] = function() return "included" end, ["300"] = function() return "300" end,
+  invalid = function() return "invalid" end })");
     CHECK(l.call_of("200").empty());
     CHECK(l.text == "own");
     CHECK(l.call_of("300").empty());
@@ -88,33 +94,59 @@ TEST_CASE("errors carry file, line and traceback; tables and nil as errors are s
     CHECK(contains(run("error()"), "nil"));
     CHECK(contains(run("error(setmetatable({}, {__tostring = function() return 'mine' end}))"), "mine"));
     CHECK(run("local ok, e = pcall(error, 'x', 0) return tostring(ok) .. e") == "falsex");
-    CHECK(run("local ok, e = xpcall(function() error('x', 0) end, function(m) return m .. 'y' end) return tostring(ok) .. e") == "falsexy");
-    CHECK(run("local t = table.pack(pcall(function(...) return ... end, 1, nil, 3)) return t.n .. tostring(t[2]) .. t[4]") == "413");
+    CHECK(run("local ok, e = xpcall(function() error('x', 0) end, function(m) return m .. 'y' end) return tostring(ok) .. e") ==
+          "falsexy");
+    CHECK(run("local t = table.pack(pcall(function(...) return ... end, 1, nil, 3)) return t.n .. tostring(t[2]) .. t[4]") ==
+          "413");
 }
 TEST_CASE("text functions do what Lua's own do") {
     // The same expressions in a plain Lua are the reference.
-    const std::vector<std::string> expressions{
-        "('hello world'):find('wor')", "('hello'):find('l', -2)", "('a.b'):find('.', 1, true)", "('abc'):find('b()')", "('x'):find('')",
-        "('x'):find('', 10)", "('key = value'):match('^(%w+)%s*=%s*(%w+)$')", "('  trim '):match('^%s*(.-)%s*$')", "('f(a(b)c)d'):match('%b()')",
-        "('THE (quick) fox'):find('%((%a+)%)')", "('hello'):gsub('', '-')", "('hello world'):gsub('o', '0', 1)", "('abc'):gsub('%w', '%0%0')",
-        "('abc def'):gsub('(%w+) (%w+)', '%2 %1')", "('$name is $age'):gsub('%$(%w+)', {name = 'Bob'})",
-        "('abc'):gsub('.', function(c) if c == 'b' then return 'X' end end)", "('THE (quick) fox'):gsub('%f[%a]%a+', 'W')",
-        "('aaa'):match('a-b')", "('aaab'):match('a-b')", "('[[x]]'):match('[]]+')", "('a-z'):match('[a%-]+')", "('x^y'):match('[%^]')",
-        "('abab'):match('(ab)%1')", "('0x1F'):match('%x+$')", "('äö'):gsub('[\\128-\\255]', '?')", "('abc'):gsub('b*', '-')", "(''):gsub('^', 'x')",
-        "('aXb'):gsub('%u', string.lower)", "('one two'):match('()two()')", "('a,b,,c'):gsub(',', ';')", "('x=1, y=2'):gsub('(%w)=(%w)', '%2=%1')"};
+    const std::vector<std::string> expressions{"('hello world'):find('wor')",
+                                               "('hello'):find('l', -2)",
+                                               "('a.b'):find('.', 1, true)",
+                                               "('abc'):find('b()')",
+                                               "('x'):find('')",
+                                               "('x'):find('', 10)",
+                                               "('key = value'):match('^(%w+)%s*=%s*(%w+)$')",
+                                               "('  trim '):match('^%s*(.-)%s*$')",
+                                               "('f(a(b)c)d'):match('%b()')",
+                                               "('THE (quick) fox'):find('%((%a+)%)')",
+                                               "('hello'):gsub('', '-')",
+                                               "('hello world'):gsub('o', '0', 1)",
+                                               "('abc'):gsub('%w', '%0%0')",
+                                               "('abc def'):gsub('(%w+) (%w+)', '%2 %1')",
+                                               "('$name is $age'):gsub('%$(%w+)', {name = 'Bob'})",
+                                               "('abc'):gsub('.', function(c) if c == 'b' then return 'X' end end)",
+                                               "('THE (quick) fox'):gsub('%f[%a]%a+', 'W')",
+                                               "('aaa'):match('a-b')",
+                                               "('aaab'):match('a-b')",
+                                               "('[[x]]'):match('[]]+')",
+                                               "('a-z'):match('[a%-]+')",
+                                               "('x^y'):match('[%^]')",
+                                               "('abab'):match('(ab)%1')",
+                                               "('0x1F'):match('%x+$')",
+                                               "('äö'):gsub('[\\128-\\255]', '?')",
+                                               "('abc'):gsub('b*', '-')",
+                                               "(''):gsub('^', 'x')",
+                                               "('aXb'):gsub('%u', string.lower)",
+                                               "('one two'):match('()two()')",
+                                               "('a,b,,c'):gsub(',', ';')",
+                                               "('x=1, y=2'):gsub('(%w)=(%w)', '%2=%1')"};
     const std::unique_ptr<lua_State, void (*)(lua_State*)> plain(luaL_newstate(), lua_close);
     luaL_openlibs(plain.get());
     for (const auto& e : expressions) {
         INFO(e);
-        const auto body = "local t = table.pack(" + e + ") for i = 1, t.n do t[i] = tostring(t[i]) end return table.concat(t, '|')";
+        const auto body =
+            "local t = table.pack(" + e + ") for i = 1, t.n do t[i] = tostring(t[i]) end return table.concat(t, '|')";
         REQUIRE(luaL_dostring(plain.get(), body.c_str()) == LUA_OK);
         CHECK(run(body) == lua_tostring(plain.get(), -1));
         lua_settop(plain.get(), 0);
     }
-    CHECK(run("local t = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do t[#t + 1] = k .. v end return table.concat(t)") == "a1b2");
+    CHECK(run("local t = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do t[#t + 1] = k .. v end return table.concat(t)") ==
+          "a1b2");
     CHECK(run("local n = 0 for w in ('abc'):gmatch('') do n = n + 1 end return n .. ''") == "4");
-    for (const char* bad : {"('x'):find('[')", "('x'):find('%')", "('x'):find('(')", "('x'):find('.)')", "('x'):find('%1')", "('x'):gsub('x', '%2')",
-                            "('x'):find('%b')", "('x'):find('%f')"}) {
+    for (const char* bad : {"('x'):find('[')", "('x'):find('%')", "('x'):find('(')", "('x'):find('.)')", "('x'):find('%1')",
+                            "('x'):gsub('x', '%2')", "('x'):find('%b')", "('x'):find('%f')"}) {
         INFO(bad);
         CHECK(contains(run(std::string("return ") + bad), "main.lua:1: "));
     }
@@ -136,17 +168,23 @@ TEST_CASE("lint finds what would go wrong in a call") {
         for (const auto& f : lint("main.lua", text)) out += f + "\n";
         return out;
     };
-    CHECK(findings("local x = {}\nlocal function f(call, ...)\n  local y = 1\n  y = 2\n  for i = 1, 2 do i = 3 end\n  local t = {a = 1}\n  t.a = 2\nend\nx.f = f") == "");
+    CHECK(findings("local x = {}\nlocal function f(call, ...)\n  local y = 1\n  y = 2\n  for i = 1, 2 do i = 3 end\n  local t = "
+                   "{a = 1}\n  t.a = 2\nend\nx.f = f") == "");
     CHECK(contains(findings("local function f()\n  count = 1\nend"), "main.lua:2: assigning the global 'count' in a call"));
     CHECK(contains(findings("local n = {}\nlocal function f()\n  n.x = 1\nend"), "main.lua:3: changing 'n' of the file"));
-    CHECK(contains(findings("local n = 0\ncontext 'a' {\n  ['1'] = function(call) n = n + 1 end }"), "main.lua:3: changing 'n' of the file"));
+    CHECK(contains(findings("local n = 0\ncontext 'a' {\n  ['1'] = function(call) n = n + 1 end }"),
+                   "main.lua:3: changing 'n' of the file"));
     CHECK(contains(findings("local function f(call) call:plai('x') end"), "a call has no `plai`; did you mean `play`?"));
-    CHECK(contains(findings("local function f(call)\n call:play('x', {interupt = 'any'}) end"), "main.lua:2: call:play: no option `interupt`; did you mean `interrupt`?"));
-    CHECK(contains(findings("local function f(call) call:gather{time_out = 3} end"), "call:gather: no option `time_out`; did you mean `timeout`?"));
-    CHECK(findings("local function f(call) call:play({en = 'a', de = 'b'}, {times = 2}) call:dial({'user/a', {'user/b', delay = 1}}) end") == "");
+    CHECK(contains(findings("local function f(call)\n call:play('x', {interupt = 'any'}) end"),
+                   "main.lua:2: call:play: no option `interupt`; did you mean `interrupt`?"));
+    CHECK(contains(findings("local function f(call) call:gather{time_out = 3} end"),
+                   "call:gather: no option `time_out`; did you mean `timeout`?"));
+    CHECK(findings("local function f(call) call:play({en = 'a', de = 'b'}, {times = 2}) call:dial({'user/a', {'user/b', delay = "
+                   "1}}) end") == "");
     CHECK(contains(findings("local function f(call) return call.numbr end"), "a call has no `numbr`"));
     CHECK(contains(findings("x = = 1"), "main.lua:1:"));
-    CHECK(findings("-- comment\n--[[ x = 1 ]] local s = [[ y = 1 ]] if s then elseif s then else end repeat until true while false do end") == "");
+    CHECK(findings("-- comment\n--[[ x = 1 ]] local s = [[ y = 1 ]] if s then elseif s then else end repeat until true while "
+                   "false do end") == "");
 }
 TEST_CASE("the stubs in dialplan/meta and the bindings name the same things") {
     std::ifstream in(STROWGER_SOURCE_DIR "/dialplan/meta/strowger.lua");

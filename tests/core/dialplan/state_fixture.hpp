@@ -21,7 +21,8 @@ struct loaded {
     virtual_clock time;
     std::shared_ptr<state> in;
 
-    explicit loaded(const std::string& main, limits l = small_limits()) : loaded(std::map<std::string, std::string>{{"main.lua", main}}, l) {}
+    explicit loaded(const std::string& main, limits l = small_limits())
+        : loaded(std::map<std::string, std::string>{{"main.lua", main}}, l) {}
     explicit loaded(std::map<std::string, std::string> files, limits l = small_limits()) {
         sources s;
         s.files = std::move(files);
@@ -51,7 +52,9 @@ inline std::string load_error(std::map<std::string, std::string> files) {
     auto built = state::build(s, small_limits(), {}, nullptr);
     return built ? "" : built.error().text;
 }
-inline std::string load_error(const std::string& main) { return load_error(std::map<std::string, std::string>{{"main.lua", main}}); }
+inline std::string load_error(const std::string& main) {
+    return load_error(std::map<std::string, std::string>{{"main.lua", main}});
+}
 
 /// What a body returns, or its error.
 inline std::string run(const std::string& body, limits within = small_limits()) {
