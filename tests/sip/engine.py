@@ -56,11 +56,10 @@ def free_port() -> int:
 
 
 def sounds_folder() -> Path | None:
-    """Where the prompts are: built ones, the source's, or Debian's asterisk-core-sounds-en-wav."""
+    """Where the prompts of the fixture dialplan are: Debian's asterisk-core-sounds-en-wav, or a folder like it."""
     told = os.environ.get("STROWGER_SOUNDS")
-    for folder in ([Path(told)] if told else []) + [build_folder() / "sounds", SOURCE / "sounds",
-                                                    Path("/usr/share/asterisk/sounds/en_US_f_Allison")]:
-        if folder.is_dir() and next(folder.rglob("*.wav"), None):
+    for folder in ([Path(told)] if told else []) + [Path("/usr/share/asterisk/sounds/en_US_f_Allison"), build_folder() / "sounds"]:
+        if (folder / "demo-thanks.wav").is_file():
             return folder
     return None
 
@@ -90,7 +89,7 @@ class Engine:
         }
         sounds = sounds_folder()
         if sounds:
-            sections["sounds"] = f'directories = ["{sounds}"]'
+            sections["sounds"] = f'directories = ["{SOURCE / "sounds"}", "{sounds.parent}"]'
         for name, (extension, password) in self.users.items():
             sections[f"users.{name}"] = f'extension = "{extension}"\npassword = "{password}"'
         for name, text in self._sections.items():
