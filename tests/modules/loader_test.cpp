@@ -56,10 +56,10 @@ struct stage {
     /// Of private copies.
     std::size_t mappings(const std::string& what = "") const {
         std::ifstream maps("/proc/self/maps");
-        std::size_t count = 0;
+        std::size_t entries = 0;
         for (std::string line; std::getline(maps, line);)
-            if (line.find((folder / "run").string() + "/" + what) != std::string::npos) ++count;
-        return count;
+            if (line.find((folder / "run").string() + "/" + what) != std::string::npos) ++entries;
+        return entries;
     }
     std::size_t copies() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(folder / "run"), {})); }
     std::string states() const {
