@@ -72,6 +72,9 @@ duration ledger_draft::talk_time(wall_time now) const {
 value ledger_draft::finish(const value::table& head) {
     value::table record = head;
     value::list legs, talks, children;
+    std::stable_sort(legs_.begin(), legs_.end(), [](const leg_line& a, const leg_line& b) {
+        return a.fields.at("began").text_or("") < b.fields.at("began").text_or("");
+    });
     for (auto& l : legs_) legs.emplace_back(std::move(l.fields));
     for (const auto& t : talks_)
         talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", text(t.from)}, {"to", moment(t.to)}});

@@ -169,6 +169,16 @@ class Engine:
         assert self._process
         return self._process.wait(timeout)
 
+    def restart(self) -> None:
+        """Ends it well and starts it again, with the same state."""
+        self.signal(signal.SIGTERM)
+        status = self.wait()
+        report = SANITIZER.search(self.output())
+        if status or report:
+            raise AssertionError(f"the engine ended badly: status {status}\n{self.output()}")
+        self._output.close()
+        self.start()
+
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

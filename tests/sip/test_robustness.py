@@ -199,7 +199,7 @@ class Scripts(EngineCase):
             call.wait_ended()
         log = self.engine.output()
         entry = r"(?:(?!\n\d{4}-)[\s\S])*"  # up to the next line that begins with a date
-        told = re.search(rf"dialplan \[{call_id}\]: extension {extension}{entry}stack traceback:{entry}", log)
+        told = re.search(rf"call \[{call_id}\]: extension {extension}{entry}stack traceback:{entry}", log)
         self.assertTrue(told, f"no traceback of call {call_id}:\n{log}")
         self.assertIn(f"main.lua:{self.line_of(code)}:", told.group(0))
         for part in parts:
