@@ -73,7 +73,8 @@ class Console(EngineCase):
                 ended = self.json("call list --ended")
                 self.assertEqual(self.id, ended[0]["id"])
                 self.assertEqual(len(ended), len({c["id"] for c in ended}))
-                self.assertEqual([self.id, "200", "201"], [self.text("call list --ended").splitlines()[1].split()[i] for i in (0, 2, 3)])
+                newest = self.text("call list --ended").splitlines()[1].split()
+                self.assertEqual([self.id, "200", "201"], [newest[0], *newest[2:4]])
 
     def test_call_show_of_nobody(self):
         self.assertIn("there is no call 123", self.engine.console_error("call show 123"))
