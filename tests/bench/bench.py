@@ -46,10 +46,8 @@ class Bench:
     def say(self, name: str, value: float, unit: str, *notes: str) -> None:
         self.values[name] = value
         reference, most = TARGETS.get(name, (None, None))
-        told = list(notes)
-        for other in filter(None, (reference, ALSO.get(name))):
-            if other in self.values:
-                told.insert(0, f"{value / self.values[other]:.2f} x {other}")
+        compared = [r for r in (reference, ALSO.get(name)) if r in self.values]
+        told = [f"{value / self.values[r]:.2f} x {r}" for r in compared] + list(notes)
         if most is not None and (not reference or reference in self.values):
             reached = value <= most * (self.values[reference] if reference else 1)
             told.append(f"target {most}{' x ' + reference if reference else ''}: {'met' if reached else 'missed'}")
