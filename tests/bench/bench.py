@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -81,7 +82,8 @@ class Bench:
             end, spent = time.time(), of.cpu_seconds() - before
             load.finish(60)
         completed = load.completed(begin, end)
-        return spent * 1000 / completed, f"{completed / (end - begin):.0f} calls/s, {load.last('Retransmissions(C)')} retransmissions"
+        note = f"{completed / (end - begin):.0f} calls/s, {load.last('Retransmissions(C)')} retransmissions"
+        return spent * 1000 / completed, note
 
     def call_count(self, rate: int) -> int:
         return rate * (self.warm + self.seconds + 2)
@@ -114,7 +116,8 @@ class Bench:
             self.say(name, value, "cpu_ms/call", note)
 
     def reference_relay(self, name: str) -> None:
-        with self.tool(Tool, "reference_relay", BRIDGES) as relay, self.tool(Generator, "rtp_generator", 2 * BRIDGES) as generator:
+        sides = 2 * BRIDGES
+        with self.tool(Tool, "reference_relay", BRIDGES) as relay, self.tool(Generator, "rtp_generator", sides) as generator:
             for local, remote in zip(generator.ports, relay.ports):
                 generator.aim(local, remote)
             value, figures = self.cost_of_sound(relay, generator, BRIDGES)
@@ -246,15 +249,17 @@ class Bench:
 
 
 def processor() -> str:
-    models = {line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")}
-    return ", ".join(sorted(models)) or platform.machine()
+    names = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return names[0] if names else platform.machine()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="contrib/bench", description="Measures the release build; prints lines `name value unit`.")
-    parser.add_argument("name", nargs="?", default="", metavar="NAME", help="only figures whose name begins so, and their references")
+    release = Path(__file__).resolve().parents[2] / "build" / "release"
+    parser = argparse.ArgumentParser(prog="contrib/bench", description="Measures the engine; prints lines `name value unit`.")
+    parser.add_argument("name", nargs="?", default="", metavar="NAME",
+                        help="only figures whose name begins so, and their references")
     parser.add_argument("--quick", action="store_true", help="short runs: for changes in the making, not for comparisons")
-    parser.add_argument("--build", type=Path, default=Path(__file__).resolve().parents[2] / "build" / "release", help="build folder")
+    parser.add_argument("--build", type=Path, default=release, help="build folder")
     options = parser.parse_args()
     print(f"# {os.cpu_count()} cores, {processor()}, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory(prefix="strowger-bench-") as folder:

@@ -18,7 +18,8 @@ TONE_SECONDS = 30
 
 
 def request(method: str, port: int, local: int, sequence: int, user: str, extra: str = "") -> bytes:
-    return (f"{method} sip:127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{local};branch=z9hG4bK{time.monotonic_ns()};rport\r\n"
+    return (f"{method} sip:127.0.0.1:{port} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP 127.0.0.1:{local};branch=z9hG4bK{time.monotonic_ns()};rport\r\n"
             f"Max-Forwards: 70\r\nFrom: <sip:{user}@127.0.0.1:{port}>;tag={local}\r\nTo: <sip:{user}@127.0.0.1:{port}>\r\n"
             f"Call-ID: bench-{local}\r\nCSeq: {sequence} {method}\r\nContact: <sip:{user}@127.0.0.1:{local}>\r\n{extra}"
             "Content-Length: 0\r\n\r\n").encode()
@@ -37,8 +38,8 @@ class Engine(Program):
         (folder / "strowger.toml").write_text(text)
         started = time.monotonic()
         with open(self.output, "w") as output:
-            super().__init__(build / "strowger", "run", "--config", folder / "strowger.toml", "--socket", folder / "control", cwd=folder,
-                             stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            super().__init__(build / "strowger", "run", "--config", folder / "strowger.toml", "--socket", folder / "control",
+                             cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
             self._wait_for_answer(started + 20)
         except BaseException:
@@ -75,7 +76,7 @@ def write_tone(file: Path) -> None:
 
 
 def register(port: int, user: str, password: str, local: int) -> None:
-    """Registers a user at `local` for an hour, from that port itself: a server may send calls where the registration came from."""
+    """Registers a user at `local` for an hour, from that port itself: a server may send calls to where that came from."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("127.0.0.1", local))
         s.connect(("127.0.0.1", port))
@@ -99,8 +100,8 @@ def register(port: int, user: str, password: str, local: int) -> None:
         if "opaque" in said:
             how += f'opaque="{said["opaque"]}", '
         s.send(request("REGISTER", port, local, 2, user,
-                       f'Authorization: Digest username="{user}", realm="{said["realm"]}", nonce="{said["nonce"]}", uri="{uri}", {how}'
-                       f'algorithm=MD5, response="{response}"\r\nExpires: 3600\r\n'))
+                       f'Authorization: Digest username="{user}", realm="{said["realm"]}", nonce="{said["nonce"]}", '
+                       f'uri="{uri}", {how}algorithm=MD5, response="{response}"\r\nExpires: 3600\r\n'))
         answer = s.recv(65536).decode()
         if not answer.startswith("SIP/2.0 200"):
             raise Failed("REGISTER with a password was answered with " + answer.partition("\r\n")[0])

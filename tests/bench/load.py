@@ -18,8 +18,8 @@ class Sipp(Program):
         self.folder = folder / f"{scenario}-{self.port}"
         self.folder.mkdir()
         (self.folder / "ports").write_text("SEQUENTIAL\n" + "".join(f"{p}\n" for p in ports or [20000]))
-        command = ["sipp", "-sf", HERE / "sipp" / f"{scenario}.xml", "-i", "127.0.0.1", "-p", self.port, "-inf", "ports", "-nostdin",
-                   "-aa", "-trace_stat", "-stf", "stat", "-fd", "1", "-trace_err", "-error_file", "errors"]
+        command = ["sipp", "-sf", HERE / "sipp" / f"{scenario}.xml", "-i", "127.0.0.1", "-p", self.port, "-inf", "ports",
+                   "-nostdin", "-aa", "-trace_stat", "-stf", "stat", "-fd", "1", "-trace_err", "-error_file", "errors"]
         if ports:
             command += ["-trace_logs", "-log_file", "log"]
         super().__init__(*command, *options, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

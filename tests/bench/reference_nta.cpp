@@ -1,4 +1,4 @@
-// The least that answering calls costs with Sofia's transactions: INVITE is answered with 200, BYE with 200, and nothing else is done.
+// The least that answering calls costs with Sofia's transactions: INVITE and BYE are answered with 200, and nothing else is done.
 //
 //   reference_nta PORT [--challenge]     on 127.0.0.1; prints "ready"; runs until it is killed
 //
@@ -32,6 +32,7 @@ namespace {
 
 constexpr const char* description = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
                                     "m=audio 20000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
+constexpr const char* challenge = R"(Digest realm="strowger", nonce="0123456789abcdef", qop="auth")";
 nta_agent_t* agent;
 sip_contact_t* contact;
 bool challenges;
@@ -76,8 +77,7 @@ int on_request(answered_call*, nta_leg_t*, nta_incoming_t* request, const sip_t*
     if (method == sip_method_ack) return 0;
     if (method != sip_method_invite) return 481;
     if (challenges && !sip->sip_authorization) {
-        nta_incoming_treply(request, SIP_401_UNAUTHORIZED,
-                            SIPTAG_WWW_AUTHENTICATE_STR("Digest realm=\"strowger\", nonce=\"0123456789abcdef\", qop=\"auth\""), TAG_END());
+        nta_incoming_treply(request, SIP_401_UNAUTHORIZED, SIPTAG_WWW_AUTHENTICATE_STR(challenge), TAG_END());
         nta_incoming_destroy(request);
         return 0;
     }

@@ -168,8 +168,10 @@ private:
             std::memcpy(static_cast<void*>(&in), data.data(), std::min(sizeof in, static_cast<std::size_t>(size)));
             if (size < 12 || (in.payload_type & 0x7f) >= 64) continue; // not RTP, or RTCP (RFC 5761 §4)
             p.heard = true;
-            if (static_cast<std::size_t>(size) == sizeof in && in.mark == packet::own_mark) take_own(p, in, at);
-            else take_played(p, ntohs(in.sequence), at);
+            if (static_cast<std::size_t>(size) == sizeof in && in.mark == packet::own_mark)
+                take_own(p, in, at);
+            else
+                take_played(p, ntohs(in.sequence), at);
         }
     }
 
@@ -218,8 +220,10 @@ int main(int argc, char** argv) {
         std::istringstream words(line);
         std::string command;
         words >> command;
-        if (std::uint16_t local = 0, remote = 0; command == "to" && words >> local >> remote && phones.aim(local, remote)) continue;
-        if (double warm = 0, measured = 0; command == "run" && words >> warm >> measured && warm >= 0 && measured > 0) {
+        std::uint16_t local = 0, remote = 0;
+        double warm = 0, measured = 0;
+        if (command == "to" && words >> local >> remote && phones.aim(local, remote)) continue;
+        if (command == "run" && words >> warm >> measured && warm >= 0 && measured > 0) {
             phones.run(static_cast<nanoseconds>(warm * 1e9), static_cast<nanoseconds>(measured * 1e9));
             return 0;
         }
