@@ -1,6 +1,7 @@
 """What processes cost, and how they are started and ended."""
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
@@ -78,8 +79,9 @@ class Tool(Program):
 
     def __exit__(self, *whatever):
         super().__exit__(*whatever)
-        self.process.stdin.close()
         self.process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):  # commands that a failed run did not come to
+            self.process.stdin.close()
 
 
 class Generator(Tool):
