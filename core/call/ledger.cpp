@@ -3,11 +3,13 @@
 #include "core/engine.hpp"
 #include <algorithm>
 #include <fmt/chrono.h>
+#include <set>
 
 namespace strowger {
 namespace {
 
 constexpr std::size_t kept_in_memory = 1000;
+constexpr std::size_t page_length = 256;
 
 std::string text(wall_time t) {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count() % 1000;
@@ -108,16 +110,51 @@ void ledger::add(value record) {
     });
 }
 
+void ledger::walk_stored(const std::function<bool(const std::string& id, const std::string& json)>& visit) const {
+    try {
+        for (std::string before;;) {
+            const auto page = core_.storage().scan_back(table_, page_length, before);
+            for (const auto& r : page)
+                if (!visit(r.key.substr(r.key.rfind(' ') + 1), r.value)) return;
+            if (page.size() < page_length) return;
+            before = page.back().key;
+        }
+    } catch (const store::store::unreadable& e) {
+        log::error("ledger", "the records of earlier calls cannot be read: {}", e.what());
+    }
+}
+
 std::vector<value> ledger::newest(std::size_t count) const {
-    const std::lock_guard lock(mutex_);
-    return {recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(std::min(count, recent_.size()))};
+    std::vector<value> out;
+    std::set<std::string> seen; // a record may be in memory and stored
+    {
+        const std::lock_guard lock(mutex_);
+        const auto here = std::min(count, recent_.size());
+        out.assign(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(here));
+        if (here == count) return out;
+        for (const auto& r : recent_) seen.insert(r["id"].text_or(""));
+    }
+    walk_stored([&](const std::string& id, const std::string& json) {
+        if (seen.contains(id)) return true;
+        if (auto record = from_json(json)) out.push_back(std::move(*record));
+        return out.size() < count;
+    });
+    return out;
 }
 
 std::optional<value> ledger::find(const std::string& call_id) const {
-    const std::lock_guard lock(mutex_);
-    for (const auto& r : recent_)
-        if (r["id"].text_or("") == call_id) return r;
-    return std::nullopt;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& r : recent_)
+            if (r["id"].text_or("") == call_id) return r;
+    }
+    std::optional<value> found;
+    walk_stored([&](const std::string& id, const std::string& json) {
+        if (id != call_id) return true;
+        if (auto record = from_json(json)) found = std::move(*record);
+        return false;
+    });
+    return found;
 }
 
 } // namespace strowger
