@@ -4,7 +4,7 @@
 #include "core/call/ledger.hpp"
 #include "core/call/leg.hpp"
 #include "core/engine.hpp"
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 
 namespace strowger {
 namespace {
@@ -44,12 +44,8 @@ void complete(incoming_call& what, const config::settings& s) {
 }
 
 value::table ledger_head(const call& c, wall_time ended) {
-    const auto text = [](wall_time t) {
-        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count() % 1000;
-        return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(t)), ms);
-    };
-    value::table head{{"began", text(c.started())},
-                      {"ended", text(ended)},
+    value::table head{{"began", to_text(c.started())},
+                      {"ended", to_text(ended)},
                       {"from", c.facts().from.number},
                       {"from_name", c.facts().from.name},
                       {"to", c.facts().to_number},

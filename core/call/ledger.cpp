@@ -2,7 +2,6 @@
 #include "core/call/leg.hpp"
 #include "core/engine.hpp"
 #include <algorithm>
-#include <fmt/chrono.h>
 #include <set>
 
 namespace strowger {
@@ -11,12 +10,7 @@ namespace {
 constexpr std::size_t kept_in_memory = 1000;
 constexpr std::size_t page_length = 256;
 
-std::string text(wall_time t) {
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count() % 1000;
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(t)), ms);
-}
-
-value moment(const std::optional<wall_time>& t) { return t ? value(text(*t)) : value(); }
+value moment(const std::optional<wall_time>& t) { return t ? value(to_text(*t)) : value(); }
 
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -33,7 +27,7 @@ void ledger_draft::leg_seen(const leg& l) {
     f["number"] = l.who().number;
     f["name"] = l.who().name;
     f["codec"] = l.codec();
-    f["began"] = text(l.made_at());
+    f["began"] = to_text(l.made_at());
     f["ringing"] = moment(l.ringing_at());
     f["answered"] = moment(l.answered_at());
     if (l.cause()) f["cause"] = to_string(*l.cause());
@@ -56,11 +50,11 @@ void ledger_draft::talk_ended(const std::string& a, const std::string& b, wall_t
 }
 
 void ledger_draft::step(wall_time at, std::string what) {
-    if (steps_.size() < 200) steps_.emplace_back(value::table{{"at", text(at)}, {"what", std::move(what)}});
+    if (steps_.size() < 200) steps_.emplace_back(value::table{{"at", to_text(at)}, {"what", std::move(what)}});
 }
 
 void ledger_draft::note(wall_time at, std::string what) {
-    if (notes_.size() < 100) notes_.emplace_back(value::table{{"at", text(at)}, {"text", std::move(what)}});
+    if (notes_.size() < 100) notes_.emplace_back(value::table{{"at", to_text(at)}, {"text", std::move(what)}});
 }
 
 duration ledger_draft::talk_time(wall_time now) const {
@@ -77,7 +71,7 @@ value ledger_draft::finish(const value::table& head) {
     });
     for (auto& l : legs_) legs.emplace_back(std::move(l.fields));
     for (const auto& t : talks_)
-        talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", text(t.from)}, {"to", moment(t.to)}});
+        talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", to_text(t.from)}, {"to", moment(t.to)}});
     for (const auto& c : children_) children.emplace_back(c);
     const auto end = talks_.empty() ? wall_time() : talks_.back().to.value_or(talks_.back().from);
     record["id"] = call_id_;
