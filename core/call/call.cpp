@@ -28,6 +28,16 @@ call::call(engine& core, worker& home, std::string id, incoming_call facts)
 
 call::~call() = default;
 
+transfer_fate::transfer_fate() = default;
+transfer_fate::~transfer_fate() = default;
+
+void call::reached() noexcept {
+    if (!fate_) return;
+    fate_->over = true;
+    if (fate_->waits != nullptr) fate_->waits->notify();
+    fate_.reset();
+}
+
 void call::at(std::string context, std::string extension, std::string pattern) {
     ledger_->step(core_.time().wall(), "context " + context + ", extension " + extension);
     context_ = std::move(context);
@@ -104,7 +114,9 @@ void call::end(hangup_cause why, std::string by) noexcept {
     cause_ = why;
     ended_by_ = std::move(by);
     max_length_.cancel();
-    if (caller_) caller_->hang_up(why);
+    // A transfer that failed gives the leg back to who transferred it: see calls::finish.
+    const bool goes_back = fate_ && fate_->waits != nullptr && ended_by_ == "script";
+    if (caller_ && !goes_back) caller_->hang_up(why);
     flow_.cancel(std::make_exception_ptr(call_ended(why)));
     changed_.notify();
 }
@@ -126,6 +138,7 @@ task<void> call::progress() {
 
 task<void> call::answer() {
     throw_if_ended();
+    reached();
     if (caller_->up()) co_return;
     if (auto answered = caller_->answer(); !answered) {
         log::warn(*this, "cannot be answered: {}", answered.error().text);

@@ -150,6 +150,24 @@ std::string calls::adopt(std::unique_ptr<leg> given, incoming_call facts, const 
     return id;
 }
 
+std::string calls::adopt(std::unique_ptr<leg> given, incoming_call facts, const std::string& parent_call,
+                         std::shared_ptr<transfer_fate> fate) {
+    std::size_t index = 0;
+    while (&shards_[index]->home != &given->home()) ++index;
+    auto id = make_call_id();
+    ++count_;
+    ++total_;
+    given->watcher = nullptr;
+    given->home().post(
+        [this, index, id, facts = std::move(facts), given = std::move(given), parent_call, fate = std::move(fate)]() mutable {
+            auto c = std::make_shared<call>(core_, shards_[index]->home, id, std::move(facts));
+            c->ledger().parent(parent_call);
+            c->fate_ = std::move(fate);
+            run(index, std::move(c), std::move(given), {});
+        });
+    return id;
+}
+
 void calls::run(std::size_t index, std::shared_ptr<call> c, std::unique_ptr<leg> caller, std::function<task<void>(call&)> story) {
     auto& in = *shards_[index];
     in.by_id.emplace(c->id(), c);
@@ -171,6 +189,17 @@ void calls::finish(std::size_t index, call& c) {
     c.ledger().leg_seen(c.caller());
     log::info(c, "ended: {} by {}", to_string(*c.cause()), c.ended_by());
     core_.ledger().add(c.ledger().finish(ledger_head(c, core_.time().wall())));
+    if (const auto fate = std::move(c.fate_)) {
+        fate->over = true;
+        fate->failed = c.cause();
+        c.caller_->watcher = nullptr;
+        if (fate->waits != nullptr) {
+            fate->back = std::move(c.caller_);
+            fate->waits->notify();
+        } else {
+            c.caller_->hang_up(*c.cause());
+        }
+    }
     // The flow that runs this belongs to the call: it goes in a turn of its own.
     auto& in = *shards_[index];
     const auto it = in.by_id.find(c.id());

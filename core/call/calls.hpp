@@ -37,6 +37,9 @@ public:
     /// With a story of its own it runs that instead of an extension.
     std::string adopt(std::unique_ptr<leg> given, incoming_call facts, const std::string& parent_call,
                       std::function<task<void>(call&)> story = {});
+    /// The same for who wants to know how it went: the leg stays on its worker, and comes back when nobody was reached.
+    std::string adopt(std::unique_ptr<leg> given, incoming_call facts, const std::string& parent_call,
+                      std::shared_ptr<transfer_fate> fate);
 
     /// Calls are found on their workers: these ask there and come back.
     task<std::vector<call_line>> list();
