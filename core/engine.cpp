@@ -45,7 +45,7 @@ engine::engine(options o, const strowger::clock& time, virtual_time* by_hand)
 }
 
 engine::~engine() {
-    // Calls first, with the threads still there to take what their ends post; then the threads; then what they used.
+    // The threads first; then calls, and what was queued for them; then modules, whose code both need; then the services.
     if (by_hand_ != nullptr) {
         for (auto* w : media_->workers()) by_hand_->remove(*w);
         for (auto& w : workers_) by_hand_->remove(*w);
@@ -57,8 +57,12 @@ engine::~engine() {
     expiry_.cancel();
     for (auto& w : workers_) w->stop();
     files_->stop();
+    for (auto& w : workers_) w->discard();
     calls_.reset();
     media_->stop();
+    for (auto& w : workers_) w->discard(); // what the ends of calls posted
+    files_->discard();
+    control_->discard();
     modules_.reset();
     dialplan_.reset();
     ledger_.reset();

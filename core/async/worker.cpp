@@ -80,7 +80,14 @@ worker::worker(std::string name, const clock& time) : name_(std::move(name)), ti
 
 worker::~worker() {
     stop();
-    // Queued jobs own things whose destructors may post again or cancel timers: let them go while everything else stands.
+    discard();
+    for (auto* r : runnables_) r->queued_on_ = nullptr;
+    ::close(wake_);
+    ::close(epoll_);
+}
+
+void worker::discard() {
+    // What goes may post again or cancel timers in its destructor.
     for (;;) {
         std::vector<job> jobs;
         {
@@ -91,9 +98,6 @@ worker::~worker() {
         timers_.clear();
         if (jobs.empty() && timers.empty()) break;
     }
-    for (auto* r : runnables_) r->queued_on_ = nullptr;
-    ::close(wake_);
-    ::close(epoll_);
 }
 
 worker* worker::current() noexcept { return current_worker; }

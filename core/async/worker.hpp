@@ -82,6 +82,10 @@ public:
     /// Ends the loop after the job that runs now, and joins. Harmless when not started.
     void stop();
 
+    /// Destroys what is queued without running it, when no thread runs the loop any more: jobs may hold what must go before the code
+    /// or the services that it needs.
+    void discard();
+
     /// Queues a job. Any thread. Jobs of one poster keep their order.
     void post(job work);
     /// Runs `r` in the next turn; once, however often it is asked for. Worker's thread only.

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <string>
 
 namespace strowger {
 
@@ -12,6 +13,9 @@ using duration = std::chrono::nanoseconds;
 using instant = std::chrono::steady_clock::time_point;
 /// A moment that people know: for ledgers and schedules; it may jump.
 using wall_time = std::chrono::system_clock::time_point;
+
+/// "2026-11-20T10:03:59.120Z": ISO 8601 in UTC, which sorts as text.
+std::string to_text(wall_time t);
 
 /// Where all time in the engine comes from. Callable from any thread.
 class clock {

@@ -4,7 +4,7 @@
 #include "core/call/ledger.hpp"
 #include "core/call/leg.hpp"
 #include "core/engine.hpp"
-#include <fmt/chrono.h>
+#include <fmt/format.h>
 
 namespace strowger {
 namespace {
@@ -44,12 +44,8 @@ void complete(incoming_call& what, const config::settings& s) {
 }
 
 value::table ledger_head(const call& c, wall_time ended) {
-    const auto text = [](wall_time t) {
-        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count() % 1000;
-        return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(t)), ms);
-    };
-    value::table head{{"began", text(c.started())},
-                      {"ended", text(ended)},
+    value::table head{{"began", to_text(c.started())},
+                      {"ended", to_text(ended)},
                       {"from", c.facts().from.number},
                       {"from_name", c.facts().from.name},
                       {"to", c.facts().to_number},
@@ -320,7 +316,33 @@ task<std::vector<call_line>> calls::list() {
     co_return all;
 }
 
+task<bool> calls::refresh_figures(std::string id) {
+    for (auto& s : shards_) {
+        std::function<bool()> question = [&in = *s, id] {
+            const auto it = in.by_id.find(id);
+            if (it == in.by_id.end()) return false;
+            it->second->caller().request_figures();
+            if (auto* other = it->second->connected; other != nullptr) other->request_figures();
+            return true;
+        };
+        auto asking = ask<bool>(s->home, std::move(question));
+        const bool found = co_await asking;
+        if (!found) continue;
+        // A media thread that has answered this has sent its figures before.
+        for (auto* w : core_.media().workers()) {
+            std::function<bool()> nothing = [] { return true; };
+            auto turn = ask<bool>(*w, std::move(nothing));
+            co_await turn;
+        }
+        co_return true;
+    }
+    co_return false;
+}
+
 task<std::optional<value>> calls::show(std::string id) {
+    auto refreshing = refresh_figures(id);
+    const bool lives = co_await refreshing;
+    if (!lives) co_return std::nullopt;
     for (auto& s : shards_) {
         std::function<std::optional<value>()> question = [&in = *s, id]() -> std::optional<value> {
             const auto it = in.by_id.find(id);
@@ -329,8 +351,6 @@ task<std::optional<value>> calls::show(std::string id) {
             const auto l = line_of(c);
             c.ledger().leg_seen(c.caller());
             if (c.connected != nullptr) c.ledger().leg_seen(*c.connected);
-            c.caller().request_figures();
-            if (c.connected != nullptr) c.connected->request_figures();
             auto draft = c.ledger(); // a copy: the call goes on
             auto head = ledger_head(c, c.core().time().wall());
             head["state"] = l.state;

@@ -43,6 +43,7 @@ public:
 
     /// Calls are found on their workers: these ask there and come back.
     task<std::vector<call_line>> list();
+    /// With media figures of this moment.
     task<std::optional<value>> show(std::string id);
     /// False when there is no such call.
     task<bool> hang_up(std::string id, hangup_cause cause);
@@ -61,6 +62,8 @@ private:
     std::size_t pick() noexcept;
     bool over_rate();
     struct notice; ///< somebody who is being told of an emergency call
+    /// Brings the media figures of a call's legs up to date; false when there is no such call.
+    task<bool> refresh_figures(std::string id);
     void run(std::size_t index, std::shared_ptr<call> c, std::unique_ptr<leg> caller, std::function<task<void>(call&)> story);
     task<void> emergency_story(call& c, std::string number);
     void notify_emergency(call& c, const std::string& number);

@@ -161,7 +161,7 @@ void dialling::start(attempt& a) {
     what.hops_left = facts.hops_left - 1;
     what.passed = facts.passed;
     auto& caller = call_.caller();
-    auto line = leg::originate(core_, call_.home(), caller.audio_home(), std::move(what), caller.codec());
+    auto line = leg::originate(core_, call_.home(), caller.audio_home(), std::move(what), caller.likely_codec());
     if (!line) {
         log::warn(call_, "cannot ring {}: {}", a.device.address, line.error().text);
         a.failed = hangup_cause::temporary_failure;
@@ -272,6 +272,7 @@ task<void> dialling::begin_ringback() {
 void dialling::early_media(leg& from) {
     if (early_ || options_.ringback != "early" || from.audio() == nullptr) return;
     auto& caller = call_.caller();
+    caller.prefer_codec(from.codec());
     if (!caller.up() && !caller.progress()) return;
     if (caller.audio() == nullptr) return;
     caller.audio()->listen_to(*from.audio());
@@ -394,6 +395,7 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
         }
     } const kept{call_, other};
 
+    caller.prefer_codec(other->codec());
     co_await call_.answer();
     if (!options_.announce.empty()) {
         auto resolving = call_.resolve(options_.announce);

@@ -2,19 +2,15 @@
 #include "core/call/leg.hpp"
 #include "core/engine.hpp"
 #include <algorithm>
-#include <fmt/chrono.h>
+#include <set>
 
 namespace strowger {
 namespace {
 
 constexpr std::size_t kept_in_memory = 1000;
+constexpr std::size_t page_length = 256;
 
-std::string text(wall_time t) {
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t.time_since_epoch()).count() % 1000;
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(t)), ms);
-}
-
-value moment(const std::optional<wall_time>& t) { return t ? value(text(*t)) : value(); }
+value moment(const std::optional<wall_time>& t) { return t ? value(to_text(*t)) : value(); }
 
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 
@@ -31,7 +27,7 @@ void ledger_draft::leg_seen(const leg& l) {
     f["number"] = l.who().number;
     f["name"] = l.who().name;
     f["codec"] = l.codec();
-    f["began"] = text(l.made_at());
+    f["began"] = to_text(l.made_at());
     f["ringing"] = moment(l.ringing_at());
     f["answered"] = moment(l.answered_at());
     if (l.cause()) f["cause"] = to_string(*l.cause());
@@ -54,11 +50,11 @@ void ledger_draft::talk_ended(const std::string& a, const std::string& b, wall_t
 }
 
 void ledger_draft::step(wall_time at, std::string what) {
-    if (steps_.size() < 200) steps_.emplace_back(value::table{{"at", text(at)}, {"what", std::move(what)}});
+    if (steps_.size() < 200) steps_.emplace_back(value::table{{"at", to_text(at)}, {"what", std::move(what)}});
 }
 
 void ledger_draft::note(wall_time at, std::string what) {
-    if (notes_.size() < 100) notes_.emplace_back(value::table{{"at", text(at)}, {"text", std::move(what)}});
+    if (notes_.size() < 100) notes_.emplace_back(value::table{{"at", to_text(at)}, {"text", std::move(what)}});
 }
 
 duration ledger_draft::talk_time(wall_time now) const {
@@ -70,9 +66,12 @@ duration ledger_draft::talk_time(wall_time now) const {
 value ledger_draft::finish(const value::table& head) {
     value::table record = head;
     value::list legs, talks, children;
+    std::stable_sort(legs_.begin(), legs_.end(), [](const leg_line& a, const leg_line& b) {
+        return a.fields.at("began").text_or("") < b.fields.at("began").text_or("");
+    });
     for (auto& l : legs_) legs.emplace_back(std::move(l.fields));
     for (const auto& t : talks_)
-        talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", text(t.from)}, {"to", moment(t.to)}});
+        talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", to_text(t.from)}, {"to", moment(t.to)}});
     for (const auto& c : children_) children.emplace_back(c);
     const auto end = talks_.empty() ? wall_time() : talks_.back().to.value_or(talks_.back().from);
     record["id"] = call_id_;
@@ -108,16 +107,51 @@ void ledger::add(value record) {
     });
 }
 
+void ledger::walk_stored(const std::function<bool(const std::string& id, const std::string& json)>& visit) const {
+    try {
+        for (std::string before;;) {
+            const auto page = core_.storage().scan_back(table_, page_length, before);
+            for (const auto& r : page)
+                if (!visit(r.key.substr(r.key.rfind(' ') + 1), r.value)) return;
+            if (page.size() < page_length) return;
+            before = page.back().key;
+        }
+    } catch (const store::store::unreadable& e) {
+        log::error("ledger", "the records of earlier calls cannot be read: {}", e.what());
+    }
+}
+
 std::vector<value> ledger::newest(std::size_t count) const {
-    const std::lock_guard lock(mutex_);
-    return {recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(std::min(count, recent_.size()))};
+    std::vector<value> out;
+    std::set<std::string> seen; // a record may be in memory and stored
+    {
+        const std::lock_guard lock(mutex_);
+        const auto here = std::min(count, recent_.size());
+        out.assign(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(here));
+        if (here == count) return out;
+        for (const auto& r : recent_) seen.insert(r["id"].text_or(""));
+    }
+    walk_stored([&](const std::string& id, const std::string& json) {
+        if (seen.contains(id)) return true;
+        if (auto record = from_json(json)) out.push_back(std::move(*record));
+        return out.size() < count;
+    });
+    return out;
 }
 
 std::optional<value> ledger::find(const std::string& call_id) const {
-    const std::lock_guard lock(mutex_);
-    for (const auto& r : recent_)
-        if (r["id"].text_or("") == call_id) return r;
-    return std::nullopt;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& r : recent_)
+            if (r["id"].text_or("") == call_id) return r;
+    }
+    std::optional<value> found;
+    walk_stored([&](const std::string& id, const std::string& json) {
+        if (id != call_id) return true;
+        if (auto record = from_json(json)) found = std::move(*record);
+        return false;
+    });
+    return found;
 }
 
 } // namespace strowger

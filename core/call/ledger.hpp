@@ -51,11 +51,15 @@ public:
     explicit ledger(engine& core);
     /// Any thread. Nothing waits for the disk; a record that cannot be stored is logged whole.
     void add(value record);
-    /// The newest first. Any thread.
+    /// The newest first, those of earlier runs of the engine too. Reads the store, so it is no work for a call's thread.
     std::vector<value> newest(std::size_t count) const;
+    /// Likewise.
     std::optional<value> find(const std::string& call_id) const;
 
 private:
+    /// Stored records from the newest on, until `visit` returns false.
+    void walk_stored(const std::function<bool(const std::string& id, const std::string& json)>& visit) const;
+
     engine& core_;
     store::table table_;
     mutable std::mutex mutex_;

@@ -1,6 +1,8 @@
 #include "core/call/leg.hpp"
 #include "core/base/ids.hpp"
 #include "core/engine.hpp"
+#include "core/sdp/matching.hpp"
+#include "core/sdp/text.hpp"
 #include <algorithm>
 
 namespace strowger {
@@ -66,8 +68,18 @@ sdp::audio_capabilities leg::capabilities() const {
     c.rtp_port = stream_->rtp_port();
     c.rtcp_port = stream_->rtcp_port();
     c.codecs = media::our_codecs();
-    std::stable_partition(c.codecs.begin(), c.codecs.end(), [this](const sdp::codec& k) { return k.name == preferred_codec_; });
+    std::stable_partition(c.codecs.begin(), c.codecs.end(),
+                          [this](const sdp::codec& k) { return sdp::equal_without_case(k.name, preferred_codec_); });
     return c;
+}
+
+std::string leg::likely_codec() const {
+    if (!codec_.empty() || !offer_.sdp) return codec_;
+    const auto ours = media::our_codecs();
+    for (const auto& section : offer_.sdp->sections)
+        for (const auto& c : sdp::codecs_of(section))
+            if (sdp::find_codec(ours, c) != nullptr) return c.name;
+    return {};
 }
 
 result<> leg::open_audio(const media_description& with) {
@@ -92,12 +104,19 @@ void leg::configure(const sdp::agreed_audio& a, const media_description& with) {
 
 result<media_description> leg::answer_offer(const media_description& offer) {
     if (!offer.sdp) return media_description{};
-    auto answered = session_.answer(*offer.sdp, capabilities());
+    auto ours = capabilities();
+    const auto known = ours.codecs;
+    if (!preferred_codec_.empty()) ours.codecs.resize(1);
+    auto answered = session_.answer(*offer.sdp, ours);
+    if (!answered && !preferred_codec_.empty()) { // it does not know that one
+        ours.codecs = known;
+        answered = session_.answer(*offer.sdp, ours);
+    }
     if (!answered) return fail("{}", answered.error().text);
     configure(answered->audio, offer);
-    media_description ours;
-    ours.sdp = std::move(answered->answer);
-    return ours;
+    media_description answer;
+    answer.sdp = std::move(answered->answer);
+    return answer;
 }
 
 result<> leg::take_answer(const media_description& answer) {

@@ -50,6 +50,10 @@ public:
     const std::optional<media_figures>& figures() const noexcept { return figures_; }
     /// The codec that was agreed on, or empty.
     const std::string& codec() const noexcept { return codec_; }
+    /// The codec agreed on, else the one that its peer's offer likes best, or empty.
+    std::string likely_codec() const;
+    /// The codec to choose from what its peer offers, if it is there: that of the leg it will be bridged to.
+    void prefer_codec(std::string name) { preferred_codec_ = std::move(name); }
     const std::string& channel_state() const noexcept { return channel_state_; }
 
     /// Notified after every event.

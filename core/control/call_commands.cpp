@@ -9,9 +9,8 @@ namespace {
 constexpr std::size_t ended_shown = 50;
 
 // Plain functions make the rows: GCC 12 destroys braced lists of objects twice inside a coroutine.
-command_reply ended_rows(engine& core) {
-    return {
-        value(core.ledger().newest(ended_shown)), {}, {"id", "began", "from", "to", "answered", "seconds", "cause", "ended_by"}};
+command_reply ended_rows(std::vector<value> records) {
+    return {value(std::move(records)), {}, {"id", "began", "from", "to", "answered", "seconds", "cause", "ended_by"}};
 }
 command_reply live_rows(const std::vector<call_line>& lines) {
     value::list rows;
@@ -26,7 +25,12 @@ command_reply one_field(std::string text, const char* name, value v) {
 }
 
 task<result<command_reply>> list_calls(engine& core, command_arguments a) {
-    if (a.has("--ended")) co_return ended_rows(core);
+    if (a.has("--ended")) {
+        std::function<std::vector<value>()> read = [&core] { return core.ledger().newest(ended_shown); };
+        auto reading = ask(core.files(), std::move(read));
+        auto records = co_await reading;
+        co_return ended_rows(std::move(records));
+    }
     auto asking = core.calls().list();
     const auto lines = co_await asking;
     co_return live_rows(lines);
@@ -35,7 +39,11 @@ task<result<command_reply>> list_calls(engine& core, command_arguments a) {
 task<result<command_reply>> show_call(engine& core, command_arguments a) {
     auto asking = core.calls().show(a.words[0]);
     auto live = co_await asking;
-    if (!live) live = core.ledger().find(a.words[0]);
+    if (!live) {
+        std::function<std::optional<value>()> find = [&core, id = a.words[0]] { return core.ledger().find(id); };
+        auto finding = ask(core.files(), std::move(find));
+        live = co_await finding;
+    }
     command_reply reply;
     if (live) {
         reply.data = std::move(*live);

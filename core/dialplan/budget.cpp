@@ -14,30 +14,19 @@ namespace {
 
 int timer_signal() { return SIGRTMIN + 3; }
 
-duration thread_time() noexcept {
-    timespec t{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
-}
+constexpr duration tick = 10ms;
 
-// What the signal handler sees. It runs on the very thread that it interrupts, so compiler fences order everything.
+// What the signal handler sees. It runs on the very thread that it interrupts, so compiler fences order everything. The timer runs
+// all the time, but only processor time moves it: an idle thread gets no signal, and a slice costs no system call.
 struct watch {
     lua_State* volatile running = nullptr;
-    volatile std::int64_t deadline = 0;
+    volatile std::int64_t ticks_left = 0;
     volatile std::sig_atomic_t over = 0;
     void (*on_overrun)(lua_State*) = nullptr;
     timer_t timer{};
 
     watch();
     ~watch() { ::timer_delete(timer); }
-    void arm(duration first) {
-        const auto ns = first.count();
-        itimerspec when{};
-        when.it_value.tv_sec = ns / 1'000'000'000;
-        when.it_value.tv_nsec = ns % 1'000'000'000;
-        when.it_interval.tv_nsec = ns == 0 ? 0 : 10'000'000;
-        ::timer_settime(timer, 0, &when, nullptr);
-    }
 };
 
 thread_local watch* this_thread = nullptr;
@@ -50,10 +39,12 @@ void hook(lua_State* L, lua_Debug*) {
 void on_signal(int, siginfo_t* info, void*) {
     const int kept = errno;
     auto* w = static_cast<watch*>(info->si_value.sival_ptr);
-    // A signal of a slice that is over may come late: only the clock and the slice that runs now decide.
-    if (info->si_code == SI_TIMER && w != nullptr && w->running != nullptr && thread_time().count() >= w->deadline) {
-        w->over = 1;
-        lua_sethook(w->running, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+    if (info->si_code == SI_TIMER && w != nullptr && w->running != nullptr) {
+        w->ticks_left = w->ticks_left - 1;
+        if (w->ticks_left < 0) {
+            w->over = 1;
+            lua_sethook(w->running, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+        }
     }
     errno = kept;
 }
@@ -78,6 +69,9 @@ watch::watch() {
     event._sigev_un._tid = static_cast<pid_t>(::syscall(SYS_gettid)); // glibc 2.36 has no other name for it
     if (::timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) != 0)
         throw std::system_error(errno, std::generic_category(), "a thread that runs scripts needs a timer");
+    itimerspec period{};
+    period.it_value.tv_nsec = period.it_interval.tv_nsec = tick.count();
+    ::timer_settime(timer, 0, &period, nullptr);
 }
 
 } // namespace
@@ -87,10 +81,9 @@ slice::slice(lua_State* running, duration budget, void (*on_overrun)(lua_State*)
     this_thread = &mine;
     mine.on_overrun = on_overrun;
     mine.over = 0;
-    mine.deadline = (thread_time() + budget).count();
+    mine.ticks_left = (budget + tick - 1ns) / tick; // the tick that is under way counts as none
     std::atomic_signal_fence(std::memory_order_seq_cst);
     mine.running = running;
-    mine.arm(budget);
 }
 
 slice::~slice() {
@@ -98,7 +91,6 @@ slice::~slice() {
     this_thread->running = nullptr;
     std::atomic_signal_fence(std::memory_order_seq_cst);
     // From here on no signal touches the thread; one that came at the last moment may have left its hook.
-    this_thread->arm(duration::zero());
     lua_sethook(L, nullptr, 0, 0);
 }
 

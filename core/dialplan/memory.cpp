@@ -1,6 +1,10 @@
 #include "core/dialplan/memory.hpp"
+#include "core/dialplan/api.hpp"
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <lua.hpp>
 #include <new>
 #include <utility>
 
@@ -12,6 +16,22 @@ struct alignas(std::max_align_t) head {
 };
 head* head_of(void* block) noexcept { return static_cast<head*>(block) - 1; }
 } // namespace
+
+// Lua 5.4 saves its program counter before whatever may allocate, and what is asked here allocates nothing.
+void account::note_places() noexcept {
+    place[0] = places[0] = '\0';
+    if (runs == nullptr) return;
+    std::size_t length = 0;
+    lua_Debug at;
+    for (int level = 0; length < places.size() && lua_getstack(runs, level, &at) != 0; ++level) {
+        lua_getinfo(runs, "Sl", &at);
+        if (at.currentline <= 0 || std::strcmp(at.short_src, prelude_name) == 0) continue;
+        if (place[0] == '\0') std::snprintf(place.data(), place.size(), "%s:%d", at.short_src, at.currentline);
+        const auto n = std::snprintf(&places[length], places.size() - length, "\n\t%s:%d: in function <%s:%d>", at.short_src,
+                                     at.currentline, at.short_src, at.linedefined);
+        length += static_cast<std::size_t>(std::max(n, 0));
+    }
+}
 
 memory::~memory() { close(own_); }
 
@@ -51,6 +71,7 @@ void* memory::change(void* block, std::size_t old_size, std::size_t new_size) no
         const auto more = before == payer ? new_size - old_size : new_size;
         if (used_ + (new_size - old_size) > limit_ || payer->used + more > payer->limit) {
             payer->refused = true;
+            payer->note_places();
             return nullptr;
         }
     }

@@ -1,6 +1,9 @@
 // Memory of Lua states, charged to the calls that use it.
 #pragma once
+#include <array>
 #include <cstddef>
+
+struct lua_State;
 
 namespace strowger::dialplan {
 
@@ -10,6 +13,12 @@ struct account {
     std::size_t used = 0, blocks = 0, limit = 0;
     bool open = true;
     bool refused = false; ///< the limit was met
+    /// Who runs on this account; when a limit is met, the places where that one was are written down: Lua's own error of memory
+    /// has none, and its handlers of errors are not asked.
+    lua_State* runs = nullptr;
+    std::array<char, 100> place{};   ///< "main.lua:7", empty when unknown
+    std::array<char, 1000> places{}; ///< one line each, innermost first
+    void note_places() noexcept;
 };
 
 /// The allocator of one Lua state. Each block carries a pointer to the account that pays for it, so that whoever happens to run

@@ -127,6 +127,7 @@ script::script(std::shared_ptr<state> in, strowger::call* c, kind k) : state_(st
     thread_ = lua_newthread(L);
     anchor_ = luaL_ref(L, LUA_REGISTRYINDEX);
     *static_cast<script**>(lua_getextraspace(thread_)) = this;
+    account_->runs = thread_;
     lua_pushcfunction(thread_, body);
 }
 
@@ -142,6 +143,7 @@ script::~script() {
         state_->heap().charge(before);
     }
     *static_cast<script**>(lua_getextraspace(thread_)) = nullptr;
+    account_->runs = nullptr;
     luaL_unref(state_->lua(), LUA_REGISTRYINDEX, anchor_);
     state_->heap().close(account_);
     state_->collect_a_little();
@@ -174,8 +176,9 @@ result<> script::finish(int status) {
     }
     std::string text = lua_isstring(thread_, -1) != 0 ? lua_tostring(thread_, -1) : "an error without text";
     if (account_->refused && text.find("not enough memory") != text.npos)
-        return fail("{}: a call may use {} MB, all calls of a worker {} MB", text, state_->limits().memory_per_call >> 20,
-                    state_->limits().memory >> 20);
+        return fail("{}{}not enough memory: a call may use {} MB, all calls of a worker {} MB\nstack traceback:{}",
+                    account_->place.data(), account_->place[0] == '\0' ? "" : ": ", state_->limits().memory_per_call >> 20,
+                    state_->limits().memory >> 20, account_->places.data());
     return fail("{}", text);
 }
 

@@ -76,7 +76,7 @@ std::size_t write_rtcp(const rtcp_report& report, std::span<std::byte> out) noex
     write_u32(p + 4, report.ssrc);
     p[8] = std::byte{sdes_cname};
     p[9] = static_cast<std::byte>(cname.size());
-    std::memcpy(p + 10, cname.data(), cname.size());
+    std::copy(cname.begin(), cname.end(), reinterpret_cast<char*>(p + 10)); // memcpy may not be given the null of an empty one
     p += sdes_length;
 
     if (report.bye) {

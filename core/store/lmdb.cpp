@@ -89,6 +89,20 @@ void transaction::erase(MDB_dbi table, std::string_view key) {
     if (const int code = mdb_del(txn_, table, &k, nullptr); code != MDB_NOTFOUND) check(code);
 }
 
+void transaction::walk_back(MDB_dbi table, std::string_view before,
+                            const std::function<bool(std::string_view, std::string_view)>& visit) const {
+    MDB_cursor* raw = nullptr;
+    check(mdb_cursor_open(txn_, table, &raw));
+    const std::unique_ptr<MDB_cursor, close_cursor> cursor(raw);
+    auto k = to_val(before);
+    MDB_val v{};
+    // What is before the first key at or after `before`; when there is none such, the last.
+    const bool behind = !before.empty() && mdb_cursor_get(raw, &k, &v, MDB_SET_RANGE) == MDB_SUCCESS;
+    int code = mdb_cursor_get(raw, &k, &v, behind ? MDB_PREV : MDB_LAST);
+    while (code == MDB_SUCCESS && visit(to_view(k), to_view(v))) code = mdb_cursor_get(raw, &k, &v, MDB_PREV);
+    if (code != MDB_NOTFOUND) check(code);
+}
+
 void transaction::walk(MDB_dbi table, std::string_view from,
                        const std::function<bool(std::string_view, std::string_view)>& visit) const {
     MDB_cursor* raw = nullptr;

@@ -51,6 +51,9 @@ public:
     void erase(MDB_dbi table, std::string_view key);
     /// From the first key at or after `from`, until `visit` returns false. The views live as long as the call.
     void walk(MDB_dbi table, std::string_view from, const std::function<bool(std::string_view, std::string_view)>& visit) const;
+    /// From the last key before `before` (empty: the last of all) backwards, until `visit` returns false.
+    void walk_back(MDB_dbi table, std::string_view before,
+                   const std::function<bool(std::string_view, std::string_view)>& visit) const;
 
 private:
     MDB_txn* txn_ = nullptr;

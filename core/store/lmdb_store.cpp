@@ -193,6 +193,18 @@ std::vector<record> lmdb_store::scan(table t, std::string_view prefix, std::size
     });
 }
 
+std::vector<record> lmdb_store::scan_back(table t, std::size_t limit, std::string_view before) const {
+    if (before.size() > longest_key || limit == 0) return {};
+    return read([&](const transaction& r) {
+        std::vector<record> out;
+        r.walk_back(number_of(t), before, [&](std::string_view key, std::string_view value) {
+            out.push_back({std::string(key), std::string(value)});
+            return out.size() < limit;
+        });
+        return out;
+    });
+}
+
 // ---- writing
 
 void lmdb_store::write(batch changes, done completion) {

@@ -20,6 +20,7 @@ public:
     std::optional<std::string> get(table t, std::string_view key) const override;
     std::vector<record> scan(table t, std::string_view prefix, std::size_t limit, std::string_view after) const override;
     void write(batch changes, done completion) override;
+    std::vector<record> scan_back(table t, std::size_t limit, std::string_view before) const override;
     void update(table t, std::string key, change_function change, updated completion) override;
 
 private:

@@ -95,6 +95,9 @@ public:
     /// key of one page is where the next begins.
     virtual std::vector<record> scan(table t, std::string_view prefix, std::size_t limit, std::string_view after = {}) const = 0;
 
+    /// At most `limit` records from the table's end backwards, those before the key `before` only; without it, from the last.
+    virtual std::vector<record> scan_back(table t, std::size_t limit, std::string_view before = {}) const = 0;
+
     virtual void write(batch changes, done completion) = 0;
     /// Gives `change` the value (or nothing) and keeps what it returns (nothing erases), with no other write in between. It may
     /// run more than once, on the writer's thread, so it must have no effects of its own; when it throws, nothing changes.

@@ -1,6 +1,4 @@
-// Feeds arbitrary bytes to the SDP parser, the writer and both sides of offer and answer. By hand, with clang:
-// clang++-14 -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -I. -DSPDLOG_COMPILED_LIB -DSPDLOG_SHARED_LIB
-//   -DSPDLOG_FMT_EXTERNAL tests/fuzz/sdp_fuzz.cpp core/sdp/*.cpp core/base/ids.cpp core/base/log.cpp -lspdlog -lfmt
+// Feeds arbitrary bytes to the SDP parser, the writer and both sides of offer and answer.
 #include "core/sdp/session.hpp"
 #include <cstddef>
 #include <cstdint>

@@ -95,7 +95,8 @@ class Call:
         if remote is None:
             return
         self.remote_sdp = remote
-        pt = remote.codec_pt
+        mine = {name for name in self.rtp.codecs.values()} if self.local_sdp else set()
+        pt = next((p for p in remote.payloads if remote.name_of(p).split("/")[0].upper() in mine), remote.codec_pt)
         if pt is None or remote.port == 0:
             self.rtp.sending = False
             return

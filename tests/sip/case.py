@@ -1,6 +1,7 @@
 """The base of the tests that need a running engine: one engine per class, phones that are closed after each test."""
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import unittest
@@ -61,6 +62,28 @@ class EngineCase(unittest.TestCase):
         out.wait_ringing()
         back.answer()
         return out.wait_answered(), back.wait_answered()
+
+    @contextlib.contextmanager
+    def undisturbed(self):
+        """A call between alice and bob with a tone each way, which must not notice what happens inside the `with`."""
+        out, back = self.connected()
+        tones = ((out, back, 650), (back, out, 880))
+        for speaker, _, frequency in tones:
+            speaker.rtp.play_tone(frequency)
+        out.listen(0.6)
+        marks = {}
+        for _, hearer, frequency in tones:
+            self.assert_tone(hearer.listen(0.4), frequency)
+            marks[hearer] = hearer.rtp.mark()
+        yield out, back
+        for _, hearer, frequency in tones:
+            self.assertEqual("answered", hearer.state)
+            self.assert_tone(hearer.listen(0.4), frequency)
+            stats = hearer.rtp.statistics(marks[hearer])
+            self.assertEqual((0, 1), (stats.lost, len(stats.ssrcs)), f"{hearer.phone.user} lost packets")
+            self.assertLess(stats.largest_interval, 0.5, f"{hearer.phone.user} heard a gap")
+        out.hang_up()
+        back.wait_ended()
 
     def prompts(self) -> audio.Prompts:
         """The prompts that the fixture dialplan plays."""

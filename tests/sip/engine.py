@@ -36,6 +36,13 @@ def program() -> Path:
     return build_folder() / "strowger"
 
 
+def sanitizers() -> str:
+    """What the build is instrumented with: "", "thread" or "address,undefined"."""
+    cache = build_folder() / "CMakeCache.txt"
+    found = re.search(r"^STROWGER_SANITIZE:\w+=(.*)$", cache.read_text(), re.M) if cache.exists() else None
+    return found.group(1) if found else ""
+
+
 def available() -> str:
     """Empty if the engine and its SIP driver are there, else what is missing."""
     for file in (program(), build_folder() / "modules" / "sip.so"):
@@ -149,14 +156,43 @@ class Engine:
 
     def console(self, command: str, timeout: float = 10.0) -> str:
         """What a console command prints; fails if the console does."""
-        done = subprocess.run([str(program()), "console", "--socket", str(self.socket), "-x", command], capture_output=True,
-                              text=True, timeout=timeout)
+        done = self._console(command, timeout)
         if done.returncode:
             raise RuntimeError(f"console -x {command!r} ended with {done.returncode}: {done.stderr or done.stdout}")
         return done.stdout
 
     def console_json(self, command: str):
         return json.loads(self.console(command + " --json"))
+
+    def console_error(self, command: str, timeout: float = 10.0) -> str:
+        """What the console prints on stderr for a command that is refused: exit status 1 and nothing on stdout."""
+        done = self._console(command, timeout)
+        if done.returncode != 1 or done.stdout:
+            raise AssertionError(f"console -x {command!r} ended with {done.returncode}, not 1: {done.stdout}{done.stderr}")
+        return done.stderr
+
+    def _console(self, command: str, timeout: float) -> subprocess.CompletedProcess:
+        return subprocess.run([str(program()), "console", "--socket", str(self.socket), "-x", command], capture_output=True,
+                              text=True, timeout=timeout)
+
+    def signal(self, number: int) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = 30.0) -> int:
+        """The exit status, when it has ended by itself."""
+        assert self._process
+        return self._process.wait(timeout)
+
+    def restart(self) -> None:
+        """Ends it well and starts it again, with the same state."""
+        self.signal(signal.SIGTERM)
+        status = self.wait()
+        report = SANITIZER.search(self.output())
+        if status or report:
+            raise AssertionError(f"the engine ended badly: status {status}\n{self.output()}")
+        self._output.close()
+        self.start()
 
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None

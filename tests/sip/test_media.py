@@ -1,7 +1,9 @@
 """RTP as others see it: where it may come from, its numbers without a break, its pace, DTMF through a bridge, RTCP."""
 import socket
+import tempfile
 import time
 import unittest
+from pathlib import Path
 
 import audio
 from case import EngineCase
@@ -15,6 +17,26 @@ class Media(EngineCase):
         call.rtp.play_tone(650)
         call.listen(0.8)
         self.assert_tone(call.listen(0.6), 650)
+
+    def test_a_phone_whose_nat_changed_its_port_is_found_again_after_two_seconds_and_nobody_else_is(self):
+        call = self.phone("alice").call("301", connection="192.0.2.44").wait_answered()
+        call.rtp.play_tone(650)
+        call.listen(0.6)
+        self.assert_tone(call.listen(0.6), 650)
+        dest = (call.remote_sdp.address, call.remote_sdp.port)
+        stranger, again = RtpStream("127.0.0.2"), RtpStream()
+        for stream in (stranger, again):
+            self.addCleanup(stream.close)
+            stream.start(dest)
+            stream.play_tone(900)
+        time.sleep(1)
+        self.assertEqual([0, 0], [len(s.received()) for s in (stranger, again)], "taken over while the phone speaks")
+        call.rtp.sending = False
+        time.sleep(2.6)
+        mark = again.mark()
+        time.sleep(0.6)
+        self.assert_tone(again.heard(mark), 900)
+        self.assertEqual(0, len(stranger.received()), "another address is followed")
 
     def test_a_stranger_cannot_take_over_a_stream_that_is_in_use(self):
         call = self.phone("alice").call("301").wait_answered()
@@ -41,7 +63,8 @@ class Media(EngineCase):
         back.hold()
         out.listen(0.8)
         back.resume()
-        out.listen(0.8)
+        out.listen(0.3)
+        self.assert_tone(out.listen(0.8), 880)
         stats = out.rtp.statistics()
         self.assertEqual((1, 0, 0), (len(stats.ssrcs), stats.lost, stats.late), "a new SSRC or a gap is a click or worse")
         self.assertEqual(0, stats.timestamp_jumps, "a jump of the timestamp needs a marker (RFC 3551 section 4.1)")
@@ -63,6 +86,63 @@ class Media(EngineCase):
         call.rtp.play_tone(700)
         call.listen(0.8)
         self.assert_tone(call.listen(0.6), 700)
+
+    def test_each_side_of_a_bridge_keeps_its_own_packet_time(self):
+        for ptime in (10, 60):
+            with self.subTest(ptime=ptime):
+                out, back = self.connected(ptime=ptime)
+                self.hear_each_other(out, back)
+                self.assertEqual(({ptime * 8}, {160}), tuple({len(p.payload) for p in c.rtp.received()} for c in (out, back)))
+                out.hang_up()
+                back.wait_ended()
+
+    def test_two_codecs_are_bridged_without_a_change_of_level(self):
+        for caller, called in (("PCMU", "PCMA"), ("PCMA", "PCMU")):
+            with self.subTest(caller=caller):
+                out, back = self.in_codecs((caller,), (called,))
+                self.assertEqual((caller, called), (out.rtp.codec, back.rtp.codec))
+                for heard in self.hear_each_other(out, back):
+                    self.assertAlmostEqual(audio.level_dbm0(heard), -10, delta=0.3)
+                out.hang_up()
+                back.wait_ended()
+
+    def test_two_phones_that_can_speak_one_codec_do(self):
+        for caller, called, spoken in ((("PCMU", "PCMA"), ("PCMA",), "PCMA"), (("PCMU", "PCMA"), ("PCMU",), "PCMU"),
+                                       (("PCMU", "PCMA"), ("PCMA", "PCMU"), "PCMU"), (("PCMA",), ("PCMU", "PCMA"), "PCMA")):
+            with self.subTest(caller=caller, called=called):
+                out, back = self.in_codecs(caller, called)
+                self.assertEqual((spoken, spoken), (out.rtp.codec, back.rtp.codec))
+                out.hang_up()
+                back.wait_ended()
+
+    def in_codecs(self, caller: tuple, called: tuple):
+        alice, bob = self.phone("alice"), self.phone("bob")
+        out = alice.call("201", codecs=caller)
+        back = bob.wait_call()
+        back.answer(codecs=called)
+        return out.wait_answered(), back.wait_answered()
+
+    def hear_each_other(self, a, b):
+        """A tone each way; what `a` and then `b` hears of it."""
+        a.rtp.play_tone(440)
+        b.rtp.play_tone(880)
+        time.sleep(0.5)
+        marks = a.rtp.mark(), b.rtp.mark()
+        time.sleep(0.6)
+        heard = a.rtp.heard(marks[0]), b.rtp.heard(marks[1])
+        self.assert_tone(heard[0], 880)
+        self.assert_tone(heard[1], 440)
+        return heard
+
+    def test_every_leg_has_a_port_pair_of_its_own_and_none_is_used_again_at_once(self):
+        pairs = []
+        for _ in range(4):
+            out, back = self.connected()
+            pairs += [out.remote_sdp.port, back.remote_sdp.port]
+            out.hang_up()
+            back.wait_ended()
+        self.assertEqual((8, {0}), (len(set(pairs)), {port % 2 for port in pairs}))
+        self.assertGreater(len({abs(a - b) for a, b in zip(pairs, pairs[1:])}), 3, "the ports can be guessed")
 
     def test_digits_pass_a_bridge_once_with_the_payload_type_of_the_other_side(self):
         alice, bob = self.phone("alice"), self.phone("bob")
@@ -116,6 +196,94 @@ class Media(EngineCase):
         self.assertTrue(call.rtp.wait(lambda: call.rtp.rtcp_packets, 12), "no RTCP within 12 s")
         report = call.rtp.rtcp_packets[0][1]
         self.assertEqual((2, True), (report[0] >> 6, report[1] in (200, 201)))
+
+
+class Holding(EngineCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        audio.write_wav(Path(folder.name) / "tune.wav", audio.tone(1500, 2.0, -20))
+        cls.sections = {"sounds": f'music = "{folder.name}"'}
+        super().setUpClass()
+
+    def test_music_is_played_to_who_is_held_by_either_side_and_again_and_again(self):
+        pair = self.connected()
+        for holder, held in (pair, pair[::-1], pair):
+            held.rtp.play_tone(440)
+            holder.rtp.play_tone(880)
+            holder.hold()
+            held.listen(0.3)
+            music = held.listen(2.5)  # longer than the tune
+            self.assert_tone(music, 1500)
+            self.assertAlmostEqual(audio.level_dbm0(music), -20, delta=1)
+            self.assertLess(audio.goertzel_dbm0(music, 880), -50, "the holder is still heard")
+            holder.resume()
+            held.listen(0.4)
+            self.assert_tone(held.listen(0.5), 880)
+            self.assert_tone(holder.listen(0.5), 440)
+        for side in pair:
+            stats = side.rtp.statistics()
+            self.assertEqual((1, 0, 0, 0), (len(stats.ssrcs), stats.lost, stats.late, stats.timestamp_jumps))
+
+
+class SilentPeers(EngineCase):
+    sections = {"limits": "rtp_timeout_seconds = 2"}
+
+    def test_a_call_whose_phone_has_vanished_ends_but_not_one_on_hold(self):
+        alice, bob = self.phone("alice"), self.phone("bob")
+        held = alice.call("305").wait_answered()
+        held.listen(0.5)
+        held.hold()
+        lost = bob.call("305").wait_answered()
+        lost.listen(1)
+        lost.rtp.sending = False
+        began = time.monotonic()
+        self.assertEqual("BYE", lost.wait_ended(8).method)
+        self.assertAlmostEqual(time.monotonic() - began, 2, delta=1)
+        self.assertEqual("answered", held.state)
+        held.hang_up()
+
+
+class MovedLegs(EngineCase):
+    """A leg that its peer gives away goes to the next worker and media thread, with two of each always to the other ones."""
+
+    sections = {"engine": "workers = 2\nmedia_threads = 2"}
+
+    def figures(self, leg) -> dict:
+        """The engine's own count of a phone's leg, as the console shows it."""
+        media = {}
+        for _ in range(2):  # the first one asks for them
+            for line in self.engine.console_json("call list"):
+                text = self.engine.console_json(f"call show {line['id']}")
+                for shown in text["legs"]:
+                    if str(leg.rtp.port) in shown.get("media", {}).get("remote", ""):
+                        media = shown["media"]
+            time.sleep(0.2)
+        return media
+
+    def test_who_is_given_to_another_hears_one_stream_and_loses_nothing(self):
+        out, back = self.connected()
+        carol = self.phone("carol")
+        carol.on_call = lambda call: call.answer()
+        out.rtp.play_tone(880)
+        back.rtp.play_tone(440)
+        back.listen(0.5)
+        self.assert_tone(back.listen(0.5), 880)
+        self.assertEqual(202, out.refer("202").status)
+        third = carol.wait_call().wait_answered()
+        third.rtp.play_tone(880)
+        self.assertEqual(200, out.wait_transfer())
+        back.listen(0.5)
+        self.assert_tone(back.listen(0.8), 880)
+        self.assert_tone(third.listen(0.6), 440)
+        stats = back.rtp.statistics()
+        self.assertEqual((1, 0, 0, 0, 1), (len(stats.ssrcs), stats.lost, stats.late, stats.timestamp_jumps, len(stats.sources)))
+        self.assertLess(stats.largest_interval, 1.0, "a long hole in the sound")
+        back.rtp.sending = False
+        time.sleep(0.2)
+        media = self.figures(back)
+        self.assertEqual((back.rtp.sent, 0), (media["packets_received"], media["packets_lost"]))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,8 @@ TEST_CASE("memory: the call that wants too much gets an error, the next one does
         const auto failed = l.call_of(name);
         INFO(failed);
         CHECK((contains(failed, "not enough memory") || contains(failed, "too large")));
+        CHECK(contains(failed, "main.lua:"));
+        CHECK(contains(failed, "stack traceback"));
         CHECK(l.call_of("fine").empty());
         CHECK(l.text == "1000");
     }

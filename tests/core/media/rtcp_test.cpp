@@ -62,3 +62,15 @@ TEST_CASE("the round trip is the time since our report less the time that it lay
     REQUIRE(*round_trip_seconds(b, sent + (2ull << 32) + (1ull << 30)) == Approx(0.25));
     REQUIRE_FALSE(round_trip_seconds(b, sent + (200ull << 32)));
 }
+
+TEST_CASE("a report without a name is written too") {
+    rtcp_report nameless;
+    nameless.ssrc = 7;
+    std::array<std::byte, largest_rtcp_packet> out{};
+    const auto length = write_rtcp(nameless, out);
+    REQUIRE(length != 0);
+    const auto back = parse_rtcp(std::span(out).first(length), 1);
+    REQUIRE(back);
+    CHECK(back->ssrc == 7);
+    CHECK(back->cname.empty());
+}

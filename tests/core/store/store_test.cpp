@@ -322,6 +322,23 @@ TEST_CASE("a scan gives the keys with a prefix in pages", "[store]") {
     CHECK(f.kept->scan(f.calls, "", 0).empty());
 }
 
+TEST_CASE("a scan from the end gives the last keys first, in pages", "[store]") {
+    fixture f;
+    CHECK(f.kept->scan_back(f.calls, 9).empty());
+    batch many;
+    for (const auto* key : {"1 a", "2 b", "3 c", "4 d"}) many.put(f.calls, key, key);
+    f.kept->write(std::move(many), [](result<> r) { REQUIRE(r); });
+    f.settle();
+    const auto first = f.kept->scan_back(f.calls, 3);
+    REQUIRE(first.size() == 3);
+    CHECK(first[0].key == "4 d");
+    CHECK(first[2].key == "2 b");
+    CHECK(f.kept->scan_back(f.calls, 3, first.back().key) == std::vector<store::record>{{"1 a", "1 a"}});
+    CHECK(f.kept->scan_back(f.calls, 3, "1 a").empty());
+    CHECK(f.kept->scan_back(f.calls, 1, "9").front().key == "4 d");
+    CHECK(f.kept->scan_back(f.calls, 0).empty());
+}
+
 TEST_CASE("updates see each other, and get_or_create makes a value once", "[store]") {
     fixture f;
     std::string last;

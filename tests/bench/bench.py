@@ -1,0 +1,272 @@
+"""Measures the engine beside references of the same run; contrib/docs/benchmarks.md tells what each figure means."""
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine import Engine, register
+from load import Sipp, calls
+from measure import Failed, Generator, Program, Tool, free_port, resident_kb
+
+RATE = 300          # calls a second
+BRIDGES = 100       # calls with sound
+HELD = 500          # calls held for their memory
+STARTS = 7
+
+# What a figure should be at most: times a reference, or in its own unit.
+TARGETS = {
+    "setup.lua_answer_hangup.cpu": ("reference.nta", 3),
+    "setup.lua_dial.cpu": ("reference.nta", 6),
+    "media.bridge_pcmu.cpu_100": ("reference.relay", 1.6),
+    "media.playback.cpu": (None, 0.5),
+    "memory.idle_call": (None, 25),
+    "memory.bridged_call": (None, 60),
+    "start.ready": (None, 100),
+}
+# Further references to compare with.
+ALSO = {"setup.lua_answer_hangup.cpu": "reference.nta_challenged", "setup.lua_dial.cpu": "reference.nta_challenged"}
+
+
+class Bench:
+    def __init__(self, build: Path, folder: Path, quick: bool):
+        self.build, self.folder = build, folder
+        self.warm, self.seconds = (10, 15) if quick else (40, 30)
+        self.values: dict[str, float] = {}
+        self.failed = False
+
+    # Reporting
+
+    def say(self, name: str, value: float, unit: str, *notes: str) -> None:
+        self.values[name] = value
+        reference, most = TARGETS.get(name, (None, None))
+        compared = [r for r in (reference, ALSO.get(name)) if r in self.values]
+        told = [f"{value / self.values[r]:.2f} x {r}" for r in compared] + list(notes)
+        if most is not None and (not reference or reference in self.values):
+            reached = value <= most * (self.values[reference] if reference else 1)
+            told.append(f"target {most}{' x ' + reference if reference else ''}: {'met' if reached else 'missed'}")
+        self.line(f"{name} {value:.3f} {unit}", told)
+
+    def fail(self, name: str, why: object) -> None:
+        self.failed = True
+        self.line(name, [f"failed: {why}"])
+
+    @staticmethod
+    def line(text: str, notes: list[str]) -> None:
+        print(text + ("  # " + "; ".join(notes) if notes else ""), flush=True)
+
+    # Parts
+
+    @contextmanager
+    def place(self):
+        """A folder for one run."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            yield Path(folder)
+
+    def tool(self, kind: type, name: str, *arguments) -> Tool:
+        return kind(self.build / "bench" / name, *arguments)
+
+    def cost_of_calls(self, of: Program, load: Sipp) -> tuple[float, str]:
+        """CPU milliseconds a call while calls come in steadily, and what is worth knowing about the run."""
+        with load:
+            time.sleep(self.warm)
+            begin, before = time.time(), of.cpu_seconds()
+            time.sleep(self.seconds)
+            end, spent = time.time(), of.cpu_seconds() - before
+            load.finish(60)
+        completed = load.completed(begin, end)
+        note = f"{completed / (end - begin):.0f} calls/s, {load.last('Retransmissions(C)')} retransmissions"
+        return spent * 1000 / completed, note
+
+    def call_count(self, rate: int) -> int:
+        return rate * (self.warm + self.seconds + 2)
+
+    def cost_of_sound(self, of: Program, generator: Generator, count: int) -> tuple[float, dict[str, int]]:
+        """CPU milliseconds for each second of each of `count` calls, and the generator's figures."""
+        spent, figures = generator.run(of, self.warm, self.seconds)
+        if figures["silent"]:
+            raise Failed(f"{figures['silent']} sockets heard nothing")
+        return spent * 1000 / count / self.seconds, figures
+
+    @staticmethod
+    def note_of_delay(figures: dict[str, int]) -> str:
+        stalls = f", generator stalled {figures['stalls']} times" if figures["stalls"] else ""
+        return f"delay p50 {figures['p50']} p99 {figures['p99']} p99.9 {figures['p999']} us{stalls}"
+
+    @staticmethod
+    def check_relayed(figures: dict[str, int]) -> None:
+        lost = figures["sent"] - figures["received"]
+        if lost or figures["mixed"] or figures["played"]:
+            raise Failed(f"of {figures['sent']} packets {lost} were lost, {figures['mixed']} came from a third call and "
+                         f"{figures['played']} were made up")
+
+    # References
+
+    def reference_nta(self, name: str, scenario: str, *options) -> None:
+        port = free_port()
+        with self.place() as folder, self.tool(Tool, "reference_nta", port, *options) as server:
+            value, note = self.cost_of_calls(server, calls(folder, scenario, "100", port, RATE, self.call_count(RATE)))
+            self.say(name, value, "cpu_ms/call", note)
+
+    def reference_relay(self, name: str) -> None:
+        sides = 2 * BRIDGES
+        with self.tool(Tool, "reference_relay", BRIDGES) as relay, self.tool(Generator, "rtp_generator", sides) as generator:
+            for local, remote in zip(generator.ports, relay.ports):
+                generator.aim(local, remote)
+            value, figures = self.cost_of_sound(relay, generator, BRIDGES)
+            self.check_relayed(figures)
+            self.say(name, value, "cpu_ms/call_second", self.note_of_delay(figures))
+
+    # The engine
+
+    @contextmanager
+    def engine_with_callee(self, folder: Path, ports: list[int] | None = None):
+        """The engine, and SIPp as user callee."""
+        with Engine(self.build, folder) as engine:
+            local = free_port()
+            register(engine.port, "callee", "callee-secret", local)
+            with Sipp(folder, "callee", port=local, ports=ports) as callee:
+                yield engine, callee
+
+    def answer_and_hang_up(self, name: str) -> None:
+        with self.place() as folder, Engine(self.build, folder) as engine:
+            load = calls(folder, "ended_by_callee", "100", engine.port, RATE, self.call_count(RATE))
+            value, note = self.cost_of_calls(engine, load)
+            self.say(name, value, "cpu_ms/call", note)
+
+    def dial(self, name: str) -> None:
+        """At the highest of some rates at which no call fails."""
+        for rate in (RATE, 200, 150, 100, 50):
+            try:
+                with self.place() as folder, self.engine_with_callee(folder) as (engine, callee):
+                    load = calls(folder, "call", "200", engine.port, rate, self.call_count(rate), hold=1)
+                    value, note = self.cost_of_calls(engine, load)
+                    callee.check()
+                    self.say(name, value, "cpu_ms/call", note)
+                    return
+            except Failed as error:
+                self.fail(name, f"at {rate} calls/s: {error}")
+
+    def bridge(self, name: str) -> None:
+        with self.place() as folder, self.tool(Generator, "rtp_generator", 2 * BRIDGES) as generator:
+            ours, theirs = generator.ports[:BRIDGES], generator.ports[BRIDGES:]
+            with self.engine_with_callee(folder, theirs) as (engine, callee), self.held(folder, engine, "200", ours) as load:
+                self.aim(generator, BRIDGES, load, callee)
+                value, figures = self.cost_of_sound(engine, generator, BRIDGES)
+                load.finish(60)
+                self.check_relayed(figures)
+                self.say(name, value, "cpu_ms/call_second", self.note_of_delay(figures))
+
+    def playback(self, name: str) -> None:
+        with self.place() as folder, self.tool(Generator, "rtp_generator", BRIDGES) as generator:
+            with Engine(self.build, folder) as engine, self.held(folder, engine, "300", generator.ports) as load:
+                self.aim(generator, BRIDGES, load)
+                value, figures = self.cost_of_sound(engine, generator, BRIDGES)
+                load.finish(60)
+                expected = BRIDGES * 50 * self.seconds
+                if figures["gaps"] or abs(figures["played"] - expected) > expected / 100:
+                    raise Failed(f"{figures['played']} packets were heard of {expected}, {figures['gaps']} were lost")
+                self.say(name, value, "cpu_ms/call_second")
+
+    @contextmanager
+    def held(self, folder: Path, engine: Engine, extension: str, ports: list[int]):
+        """Calls with sound that stay up for the whole measurement."""
+        hold = self.warm + self.seconds + len(ports) / 20 + 5
+        with calls(folder, "call", extension, engine.port, 20, len(ports), hold, ports) as load:
+            yield load
+
+    @staticmethod
+    def aim(generator: Generator, count: int, *sides: Sipp) -> None:
+        """Sends each phone's sound to where the engine wants it, as soon as all calls are up."""
+        limit = time.monotonic() + count / 20 + 5
+        while any(len(side.sound_ports()) < count for side in sides):
+            for side in sides:
+                side.check()
+            if time.monotonic() > limit:
+                raise Failed(f"only {[len(side.sound_ports()) for side in sides]} calls of {count} came up")
+            time.sleep(0.2)
+        for side in sides:
+            for local, remote in side.sound_ports().items():
+                generator.aim(local, remote)
+
+    def memory(self, name: str, extension: str) -> None:
+        """What the process has grown by with HELD calls up, some time after a first few calls."""
+        with self.place() as folder, self.engine_with_callee(folder) as (engine, callee):
+            with calls(folder, "call", extension, engine.port, 20, 20) as first:
+                first.finish(30)
+            before = resident_kb(engine.pid)
+            hold = HELD / 50 + self.warm + 2
+            with calls(folder, "call", extension, engine.port, 50, HELD, hold) as load:
+                time.sleep(HELD / 50 + self.warm)
+                up, grown = load.last("CurrentCall"), resident_kb(engine.pid) - before
+                load.finish(60)
+            callee.check()
+            if up != HELD:
+                raise Failed(f"only {up} calls of {HELD} were up")
+            self.say(name, grown / HELD, "kB", f"{before} kB before them")
+
+    def start(self, name: str) -> None:
+        times = []
+        for _ in range(STARTS):
+            with self.place() as folder, Engine(self.build, folder) as engine:
+                times.append(engine.start_seconds * 1000)
+        self.say(name, statistics.median(times), "ms", f"{min(times):.0f} to {max(times):.0f}")
+
+    def figures(self) -> dict[str, tuple]:
+        return {
+            "reference.nta": (self.reference_nta, "reference"),
+            "reference.nta_challenged": (self.reference_nta, "call", "--challenge"),
+            "reference.relay": (self.reference_relay,),
+            "setup.lua_answer_hangup.cpu": (self.answer_and_hang_up,),
+            "setup.lua_dial.cpu": (self.dial,),
+            "media.bridge_pcmu.cpu_100": (self.bridge,),
+            "media.playback.cpu": (self.playback,),
+            "memory.idle_call": (self.memory, "400"),
+            "memory.bridged_call": (self.memory, "200"),
+            "start.ready": (self.start,),
+        }
+
+    def run(self, wanted: str) -> None:
+        everything = self.figures()
+        names = [n for n in everything if n.startswith(wanted)]
+        if not names:
+            sys.exit(f"no figure begins with {wanted!r}; there are: {', '.join(everything)}")
+        needed = {r for n in names for r in (TARGETS.get(n, (None,))[0], ALSO.get(n)) if r}
+        for name, (function, *arguments) in everything.items():
+            if name not in names and name not in needed:
+                continue
+            try:
+                function(name, *arguments)
+            except Failed as error:
+                self.fail(name, error)
+
+
+def processor() -> str:
+    names = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return names[0] if names else platform.machine()
+
+
+def main() -> int:
+    release = Path(__file__).resolve().parents[2] / "build" / "release"
+    parser = argparse.ArgumentParser(prog="contrib/bench", description="Measures the engine; prints lines `name value unit`.")
+    parser.add_argument("name", nargs="?", default="", metavar="NAME",
+                        help="only figures whose name begins so, and their references")
+    parser.add_argument("--quick", action="store_true", help="short runs: for changes in the making, not for comparisons")
+    parser.add_argument("--build", type=Path, default=release, help="build folder")
+    options = parser.parse_args()
+    print(f"# {os.cpu_count()} cores, {processor()}, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="strowger-bench-") as folder:
+        bench = Bench(options.build.resolve(), Path(folder), options.quick)
+        bench.run(options.name)
+    return 1 if bench.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
