@@ -29,7 +29,7 @@ public:
     // outbound.cpp
     void start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> events);
 
-    /// Another fork of an INVITE of ours has answered too: acknowledges and hangs up (§13.2.2.4). For a dialog made for just that.
+    /// Another fork of an INVITE of ours has answered too: acknowledges it and hangs up (§13.2.2.4), in a dialog made for that.
     void end_fork(const message& success);
     /// Waits for the answer to this INVITE: its 2xx is not of another fork.
     bool awaits(transaction_id t) const noexcept { return t != 0 && (t == invite_ || t == our_invite_); }

@@ -82,7 +82,8 @@ settings read_settings(module_context& ctx) {
     if (const auto* list = table["credentials"].items()) {
         for (const auto& one : *list) {
             credentials c{one["realm"].text_or(""), one["user"].text_or(""), one["password"].text_or("")};
-            if (c.realm.empty() || c.user.empty() || c.password.empty() || c.user.find_first_of("\"\\\r\n") != std::string::npos)
+            const bool odd = c.user.find_first_of("\"\\\r\n") != std::string::npos;
+            if (c.realm.empty() || c.user.empty() || c.password.empty() || odd)
                 wrong("credentials", "each needs a realm, a user without quotes and a password");
             s.credentials.push_back(std::move(c));
         }

@@ -28,14 +28,16 @@ call::call(engine& core, worker& home, std::string id, incoming_call facts)
 
 call::~call() = default;
 
-transfer_fate::transfer_fate() = default;
+transfer_fate::transfer_fate(worker& at, media::media_thread& with, signal& tell) : home(at), audio(with), waits(&tell) {}
 transfer_fate::~transfer_fate() = default;
 
 void call::reached() noexcept {
-    if (!fate_) return;
-    fate_->over = true;
-    if (fate_->waits != nullptr) fate_->waits->notify();
-    fate_.reset();
+    const auto fate = std::move(fate_);
+    if (!fate) return;
+    fate->home.post([fate] {
+        fate->over = true;
+        if (fate->waits != nullptr) fate->waits->notify();
+    });
 }
 
 void call::at(std::string context, std::string extension, std::string pattern) {
@@ -115,7 +117,7 @@ void call::end(hangup_cause why, std::string by) noexcept {
     ended_by_ = std::move(by);
     max_length_.cancel();
     // A transfer that failed gives the leg back to who transferred it: see calls::finish.
-    const bool goes_back = fate_ && fate_->waits != nullptr && ended_by_ == "script";
+    const bool goes_back = fate_ && ended_by_ == "script";
     if (caller_ && !goes_back) caller_->hang_up(why);
     flow_.cancel(std::make_exception_ptr(call_ended(why)));
     changed_.notify();

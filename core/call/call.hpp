@@ -46,14 +46,16 @@ private:
     std::string extension_, context_;
 };
 
-/// What becomes of a transfer: shared by the call that gave a leg away and the one that has it now, both on one worker.
+/// What becomes of a transfer. Belongs to the worker of the call that gave the leg away; the one that has it now only posts there.
 struct transfer_fate {
-    signal* waits = nullptr;            ///< of who wants to know; null: nobody any more
+    transfer_fate(worker& at, media::media_thread& with, signal& tell);
+    ~transfer_fate();
+    worker& home;
+    media::media_thread& audio;
+    signal* waits;                      ///< of who wants to know; null: nobody any more
     bool over = false;
     std::optional<hangup_cause> failed; ///< nothing: somebody or something was reached
     std::unique_ptr<leg> back;          ///< the leg, when the transfer failed and it is still there
-    transfer_fate();
-    ~transfer_fate();
 };
 
 /// Lives on one worker; everything here is called on it, from the call's own flows unless it says otherwise. The operations that

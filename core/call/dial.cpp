@@ -348,10 +348,13 @@ task<std::shared_ptr<transfer_fate>> dialling::give_away(std::unique_ptr<leg> ot
     facts.hops_left = call_.facts().hops_left - 1;
     facts.passed = call_.facts().passed;
     struct asking {
-        std::shared_ptr<transfer_fate> fate = std::make_shared<transfer_fate>();
-        explicit asking(signal& waits) { fate->waits = &waits; }
+        std::shared_ptr<transfer_fate> fate;
+        explicit asking(call& c)
+            : fate(std::make_shared<transfer_fate>(c.home(), c.caller().audio_home(), c.changed())) {}
+        asking(const asking&) = delete;
+        asking& operator=(const asking&) = delete;
         ~asking() { fate->waits = nullptr; }
-    } const asked(call_.changed());
+    } const asked(call_);
     call_.ledger().child(core_.calls().adopt(std::move(other), std::move(facts), call_.id(), asked.fate));
     call_.doing = "transferring to " + target;
     while (!asked.fate->over) co_await wait_for(call_.changed());

@@ -19,7 +19,8 @@ context "internal" {
   -- The auto-attendant: 1 is Bob, 2 says good-bye, anything else is invalid.
   ["100"] = function(call)
     call:answer()
-    local digit = call:gather{prompt = "demo-thanks", max = 1, timeout = 5, tries = 3, valid = "_[12]", on_invalid = "pbx-invalid"}
+    local digit = call:gather{prompt = "demo-thanks", max = 1, timeout = 5, tries = 3, valid = "_[12]",
+                              on_invalid = "pbx-invalid"}
     if digit == "1" then
       call:dial("user/bob", {ring_for = 20, transfer = "both"})
     else
