@@ -25,7 +25,8 @@ private:
 
 task<value> echo(call& c, value arguments) {
     co_await c.answer();
-    co_await c.play(arguments["prompt"].text_or("demo-echotest"));
+    const auto welcome = arguments["prompt"].text_or("demo-echotest");
+    if (!welcome.empty()) co_await c.play(welcome);
     value::table told{{"keys", 0}};
     std::int64_t keys = 0;
     const own_voice heard(c.caller());

@@ -1,5 +1,6 @@
 // The only file that includes Sofia's tag builders.
 #include "channels/sip/agent.hpp"
+#include "channels/sip/sofia_message.hpp"
 #include "channels/sip/text.hpp"
 #include "core/base/ids.hpp"
 #include "core/base/log.hpp"
@@ -18,6 +19,7 @@
 #include <unordered_map>
 
 #define NTA_LEG_MAGIC_T strowger::sip::agent::impl
+#define NTA_AGENT_MAGIC_T strowger::sip::agent::impl
 #define NTA_INCOMING_MAGIC_T struct strowger_sip_server
 #define NTA_OUTGOING_MAGIC_T struct strowger_sip_client
 #define SU_WAKEUP_ARG_T strowger::sip::agent::impl
@@ -89,7 +91,9 @@ struct agent::impl {
         dead_servers.clear();
     }
 
-    message convert(const sip_t* sip, msg_t* raw, tport_t* through) const;
+    message convert(const sip_t* sip, msg_t* raw, tport_t* through) const {
+        return read_message(sip, raw, through, self->bound_);
+    }
     void trace(const char* direction, const message& m) const;
 
     static const sip_via_t* answered_via(su_home_t* home, nta_incoming_t* irq);
@@ -98,6 +102,7 @@ struct agent::impl {
     static int on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip);
     static int on_ack_or_cancel(server* s, nta_incoming_t* irq, const sip_t* sip);
     static int on_response(client* c, nta_outgoing_t* orq, const sip_t* sip);
+    static int on_stray(impl* me, nta_agent_t*, msg_t* raw, sip_t* sip);
     static int on_queue(su_root_magic_t*, su_wait_t*, impl* me) {
         me->drain_queue();
         return 0;
@@ -108,104 +113,9 @@ struct agent::impl {
     }
 };
 
-// --- the queue -----------------------------------------------------------------------------------------------------------------
-
-agent_queue::agent_queue() : event_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
-agent_queue::~agent_queue() {
-    if (event_ >= 0) ::close(event_);
-}
-
-void agent_queue::post(job work) {
-    const std::lock_guard lock(mutex_);
-    if (closed_) return;
-    jobs_.push_back(std::move(work));
-    if (std::exchange(armed_, true)) return;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(event_, &one, sizeof one); // fails only when it is readable already
-}
-
-std::vector<job> agent_queue::take() {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto got = ::read(event_, &count, sizeof count); // first this, then the flag: else a wake-up is lost
-    const std::lock_guard lock(mutex_);
-    armed_ = false;
-    return std::exchange(jobs_, {});
-}
-
-void agent_queue::close() {
-    std::vector<job> dropped;
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-    dropped.swap(jobs_);
-}
-
-// --- addresses -----------------------------------------------------------------------------------------------------------------
-
-result<listen_address> parse_listen(std::string_view text) {
-    const auto u = parse_uri("sip:" + std::string(text));
-    if (!u || !u->user.empty() || !u->params.empty() || !is_numeric_address(u->host))
-        return fail("\"{}\" is no address to listen on; write \"192.0.2.1:5060\", \"[2001:db8::1]:5060\" or \"0.0.0.0:5060\"",
-                    clean(text));
-    return listen_address{u->host, u->port == 0 ? std::uint16_t(5060) : u->port};
-}
-
 namespace {
 
-/// Replaces "every address" by each of them, so that we know from which one a peer is reached.
-std::vector<listen_address> expand(const std::vector<listen_address>& wanted) {
-    std::vector<listen_address> out;
-    const auto add = [&](const std::string& ip, std::uint16_t port) {
-        if (std::none_of(out.begin(), out.end(), [&](const auto& l) { return l.ip == ip && l.port == port; }))
-            out.push_back({ip, port});
-    };
-    for (const auto& w : wanted) {
-        if (w.ip != "0.0.0.0" && w.ip != "::") {
-            add(w.ip, w.port);
-            continue;
-        }
-        ifaddrs* all = nullptr;
-        if (getifaddrs(&all) != 0) continue;
-        for (const auto* one = all; one != nullptr; one = one->ifa_next) {
-            if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_UP) == 0) continue;
-            char text[INET6_ADDRSTRLEN] = "";
-            if (w.ip == "0.0.0.0" && one->ifa_addr->sa_family == AF_INET) {
-                inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr, text, sizeof text);
-            } else if (w.ip == "::" && one->ifa_addr->sa_family == AF_INET6) {
-                const auto& address = reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr;
-                if (IN6_IS_ADDR_LINKLOCAL(&address)) continue;
-                inet_ntop(AF_INET6, &address, text, sizeof text);
-            }
-            if (text[0] != 0) add(text, w.port);
-        }
-        freeifaddrs(all);
-    }
-    return out;
-}
-
 std::string text_of(const char* s) { return s == nullptr ? std::string() : std::string(s); }
-
-/// The value as it was sent, in one line; Sofia's own writer loses parts of long ones.
-std::string raw_value(const sip_header_t* h) {
-    std::string_view line(static_cast<const char*>(h->sh_data), h->sh_len);
-    line.remove_prefix(std::min(line.find(':'), line.size() - 1) + 1);
-    std::string out(trim(line));
-    std::erase(out, '\r');
-    std::replace(out.begin(), out.end(), '\n', ' '); // folded (RFC 3261 §7.3.1)
-    return out;
-}
-
-std::string header_text(const sip_header_t* h) {
-    std::string out(512, '\0');
-    for (;;) {
-        const auto needed = sip_header_field_e(out.data(), static_cast<isize_t>(out.size()), h, 0);
-        if (needed < 0) return {};
-        if (static_cast<std::size_t>(needed) < out.size()) {
-            out.resize(static_cast<std::size_t>(needed));
-            return std::string(trim(out));
-        }
-        out.resize(static_cast<std::size_t>(needed) + 1);
-    }
-}
 
 std::string to_wire(const message& m) {
     std::string out = m.status == 0 ? fmt::format("{} {} SIP/2.0\n", m.method, m.uri) : fmt::format("SIP/2.0 {}\n", m.status);
@@ -225,7 +135,7 @@ result<std::unique_ptr<agent>> agent::open(options o, agent_listener& listener, 
     me.set = std::move(o);
     me.listener = &listener;
     me.queue = std::move(queue);
-    made->bound_ = expand(me.set.listen);
+    made->bound_ = expand_listen(me.set.listen);
     if (made->bound_.empty()) return fail("no address to listen on");
     if (const auto ok = me.open_sockets(); !ok) return fail(ok);
     return made;
@@ -236,7 +146,7 @@ result<> agent::impl::open_sockets() {
     if (root == nullptr) return fail("Sofia has no root: {}", std::strerror(errno));
     su_root_threading(root, 0);
     const auto* no_socket_yet = reinterpret_cast<const url_string_t*>(-1); // Sofia's NONE: null would bind every address at once
-    nta = nta_agent_create(root, no_socket_yet, nullptr, nullptr, NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(65536),
+    nta = nta_agent_create(root, no_socket_yet, &impl::on_stray, this, NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(65536),
                            NTATAG_UDP_MTU(65535), NTATAG_PASS_100(1), NTATAG_USE_TIMESTAMP(0), NTATAG_EXTRA_100(0),
                            NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), TAG_END());
     if (nta == nullptr) return fail("Sofia has no agent: {}", std::strerror(errno));
@@ -333,75 +243,6 @@ void agent::cancel_timer(std::uint64_t id) {
     impl_->timer_times.erase(id);
 }
 
-// --- messages in ---------------------------------------------------------------------------------------------------------------
-
-message agent::impl::convert(const sip_t* sip, msg_t* raw, tport_t* through) const {
-    message m;
-    su_home_t home[1] = {SU_HOME_INIT(home)};
-    su_home_init(home);
-    if (sip->sip_request != nullptr) {
-        m.method = text_of(sip->sip_request->rq_method_name);
-        if (char* u = url_as_string(home, sip->sip_request->rq_url)) m.uri = u;
-    } else if (sip->sip_status != nullptr) {
-        m.status = sip->sip_status->st_status;
-        if (sip->sip_cseq != nullptr) m.method = text_of(sip->sip_cseq->cs_method_name);
-    }
-    m.internal = nta_sip_is_internal(sip) != 0;
-    if (sip->sip_from != nullptr) m.from_tag = text_of(sip->sip_from->a_tag);
-    if (sip->sip_to != nullptr) m.to_tag = text_of(sip->sip_to->a_tag);
-    if (sip->sip_call_id != nullptr) m.call_id = text_of(sip->sip_call_id->i_id);
-    if (sip->sip_cseq != nullptr) m.cseq = sip->sip_cseq->cs_seq;
-    if (sip->sip_payload != nullptr && sip->sip_payload->pl_data != nullptr)
-        m.body.assign(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
-
-    bool whole_line = false;
-    const auto add = [&](const sip_header_t* h) {
-        if (h == nullptr || h->sh_class == nullptr) return;
-        const auto* hc = h->sh_class;
-        if (hc->hc_hash == -1 || sip_is_request(h) || sip_is_status(h) || sip_is_payload(h) || sip_is_separator(h) ||
-            sip_is_error(h))
-            return;
-        if (hc->hc_name == nullptr || hc->hc_name[0] == 0) { // a header that Sofia does not know
-            if (h->sh_unknown->un_name != nullptr)
-                m.headers.push_back({h->sh_unknown->un_name, text_of(h->sh_unknown->un_value)});
-            return;
-        }
-        const bool has_text = h->sh_data != nullptr;
-        if (has_text && h->sh_len == 0 && whole_line && !m.headers.empty() && m.headers.back().name == hc->hc_name) return;
-        whole_line = has_text && h->sh_len > 1; // further values of one line follow without text of their own
-        m.headers.push_back({hc->hc_name, whole_line ? raw_value(h) : header_text(h)});
-    };
-    const auto* first = sip->sip_request != nullptr ? reinterpret_cast<const sip_header_t*>(sip->sip_request)
-                                                    : reinterpret_cast<const sip_header_t*>(sip->sip_status);
-    for (const auto* h = first; h != nullptr; h = reinterpret_cast<const sip_header_t*>(h->sh_succ)) add(h);
-    m.from = m.get("From");
-    m.to = m.get("To");
-
-    if (raw != nullptr) {
-        if (const su_sockaddr_t* from = msg_addr(raw)) {
-            char text[INET6_ADDRSTRLEN] = "";
-            if (from->su_family == AF_INET)
-                inet_ntop(AF_INET, &from->su_sin.sin_addr, text, sizeof text);
-            else if (from->su_family == AF_INET6)
-                inet_ntop(AF_INET6, &from->su_sin6.sin6_addr, text, sizeof text);
-            m.source.ip = text;
-            m.source.port = ntohs(from->su_port);
-        }
-    }
-    if (through != nullptr) {
-        const tp_name_t* name = tport_name(through);
-        m.source.transport = text_of(name->tpn_proto);
-        std::transform(m.source.transport.begin(), m.source.transport.end(), m.source.transport.begin(),
-                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-        if (name->tpn_ident != nullptr && name->tpn_ident[0] == 'l') {
-            const auto index = parse_number(name->tpn_ident + 1);
-            if (index && *index < self->bound_.size()) m.local_address = self->bound_[*index].ip;
-        }
-    }
-    su_home_deinit(home);
-    return m;
-}
-
 void agent::impl::trace(const char* direction, const message& m) const {
     if (set.wants_trace && set.trace && set.wants_trace(m))
         set.trace(fmt::format("{} {}\n{}", direction, m.source.text(), to_wire(m)));
@@ -461,6 +302,18 @@ int agent::impl::on_response(client* c, nta_outgoing_t* orq, const sip_t* sip) {
     const bool done = m.status >= 200 && m.method != "INVITE";
     me.listener->on_response(id, std::move(m));
     if (done) me.self->forget_client(id);
+    return 0;
+}
+
+/// What fits no transaction. Only a 2xx to INVITE says something yet: it is repeated until it has its ACK.
+int agent::impl::on_stray(impl* me, nta_agent_t*, msg_t* raw, sip_t* sip) {
+    if (sip != nullptr && sip->sip_status != nullptr && sip->sip_cseq != nullptr &&
+        sip->sip_cseq->cs_method == sip_method_invite && sip->sip_status->st_status / 100 == 2) {
+        auto m = me->convert(sip, raw, nullptr);
+        me->trace("<-", m);
+        me->listener->on_stray_success(std::move(m));
+    }
+    msg_destroy(raw);
     return 0;
 }
 
@@ -539,6 +392,8 @@ void agent::forget_server(transaction_id id) {
     impl_->dead_servers.push_back(std::move(gone));
 }
 
+std::string new_branch() { return "z9hG4bK" + random_hex(12); }
+
 transaction_id agent::send(request r) {
     auto& me = *impl_;
     const auto hop = parse_uri(r.next_hop);
@@ -576,10 +431,16 @@ transaction_id agent::send(request r) {
         msg_destroy(msg);
         return 0;
     }
-    const auto branch = "z9hG4bK" + random_hex(12);
-    c->orq = nta_outgoing_mcreate(
-        me.nta, is_ack ? nullptr : &impl::on_response, c.get(), reinterpret_cast<const url_string_t*>(next.c_str()), msg,
-        TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), TAG_IF(!is_ack, NTATAG_BRANCH_KEY(branch.c_str())), TAG_END());
+    const auto branch = r.branch.empty() ? new_branch() : r.branch;
+    // To a user agent Sofia hides what comes after the first 2xx of an INVITE, and ends other forks by a BYE that it does not
+    // repeat. Seen as a proxy's, the INVITE brings every 2xx here. The ACK then must not be looked for among the INVITEs either.
+    const bool is_invite = r.method == "INVITE";
+    if (is_invite) nta_agent_set_params(me.nta, NTATAG_UA(0), TAG_END());
+    c->orq = nta_outgoing_mcreate(me.nta, is_ack ? nullptr : &impl::on_response, c.get(),
+                                  reinterpret_cast<const url_string_t*>(next.c_str()), msg,
+                                  TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), NTATAG_BRANCH_KEY(branch.c_str()),
+                                  TAG_IF(is_ack, NTATAG_ACK_BRANCH(branch.c_str())), TAG_END());
+    if (is_invite) nta_agent_set_params(me.nta, NTATAG_UA(1), TAG_END());
     if (c->orq == nullptr) {
         msg_destroy(msg);
         log::warn("sip", "{} {}: Sofia would not send it to {}", r.method, clean(r.uri), next);
@@ -594,7 +455,7 @@ transaction_id agent::send(request r) {
             msg_destroy(sent);
         }
     }
-    if (is_ack) { // it stays inside Sofia for 64·T1, to be repeated when the 2xx is
+    if (is_ack) {
         nta_outgoing_destroy(c->orq);
         return 0;
     }
@@ -619,7 +480,10 @@ void agent::forget_client(transaction_id id) {
     impl_->dead_clients.push_back(std::move(gone));
 }
 
-bool agent::knows_client(transaction_id id) const { return impl_->clients.contains(id); }
+void agent::retire_client(transaction_id id) {
+    constexpr auto t1_64 = std::chrono::seconds(32);
+    after(t1_64, [this, id] { forget_client(id); });
+}
 
 std::uint16_t agent::port_on(std::string_view ip) const {
     for (const auto& l : bound_)

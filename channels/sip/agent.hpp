@@ -28,8 +28,10 @@ public:
     virtual void on_cancel(transaction_id id, message m) = 0;
     /// No ACK came within 64·T1 (RFC 3261 §13.3.1.4).
     virtual void on_unacknowledged(transaction_id id) = 0;
-    /// Any response, 100 included, and the stack's own 408 and 503.
+    /// Any response, 100 included, and the stack's own 408 and 503. To an INVITE every 2xx, repeated ones and other forks' too.
     virtual void on_response(transaction_id id, message m) = 0;
+    /// A 2xx to an INVITE whose transaction has gone, or that was never ours.
+    virtual void on_stray_success(message m) = 0;
 
 protected:
     ~agent_listener() = default;
@@ -61,6 +63,11 @@ struct listen_address {
 };
 /// "192.0.2.1:5060", "[::1]:5060", "0.0.0.0".
 result<listen_address> parse_listen(std::string_view text);
+/// Replaces "every address" by each of them, so that we know from which one a peer is reached.
+std::vector<listen_address> expand_listen(const std::vector<listen_address>& wanted);
+
+/// Of a request; unguessable.
+std::string new_branch();
 
 class agent {
 public:
@@ -94,8 +101,8 @@ public:
     /// Cancels an INVITE; waits for the first 1xx by itself (RFC 3261 §9.1).
     void cancel(transaction_id id, header_list extra);
     void forget_client(transaction_id id);
-    /// True while this client transaction can still be acknowledged: the ACK needs it (64·T1).
-    bool knows_client(transaction_id id) const;
+    /// Forgets it 64·T1 from now, when the last repeated 2xx of the last fork must have come.
+    void retire_client(transaction_id id);
 
     /// Runs `work` after this time; once.
     std::uint64_t after(duration delay, job work);

@@ -97,16 +97,12 @@ request dialog::in_dialog(std::string method) {
     return r;
 }
 
-transaction_id dialog::send(request r) {
-    const auto t = ua_.stack().send(std::move(r));
-    ua_.own_client(t, *this);
-    return t;
-}
-
-void dialog::send_ack(std::uint32_t cseq) {
+void dialog::send_ack(const message& success) {
     auto ack = in_dialog("ACK");
-    ack.cseq = cseq; // explicitly: Sofia aborts the process when it finds no INVITE of that number
-    ua_.stack().send(std::move(ack));
+    ack.cseq = success.cseq;
+    ack.branch = new_branch();
+    ack.headers = invite_credentials_;
+    ua_.acknowledge(success, std::move(ack));
 }
 
 void dialog::send_bye(hangup_cause why) {
@@ -128,6 +124,7 @@ void dialog::refuse_pending() {
 void dialog::finish() {
     stop_timer(retry_timer_);
     stop_timer(first_answer_timer_);
+    stop_timer(give_up_timer_);
     phase_ = phase::over;
     if (transfers_.empty()) ua_.remove(*this); // else when the last NOTIFY has been sent
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 namespace strowger::sip {
 
@@ -27,6 +28,11 @@ public:
 
     // outbound.cpp
     void start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> events);
+
+    /// Another fork of an INVITE of ours has answered too: acknowledges it and hangs up (§13.2.2.4), in a dialog made for that.
+    void end_fork(const message& success);
+    /// Waits for the answer to this INVITE: its 2xx is not of another fork.
+    bool awaits(transaction_id t) const noexcept { return t != 0 && (t == invite_ || t == our_invite_); }
 
     // in_dialog.cpp
     void offer(std::uint64_t id, const media_description& media);
@@ -60,6 +66,16 @@ private:
         bool silent = false; ///< norefersub
     };
 
+    /// A request that may be challenged, and how it was answered, by realm.
+    struct sent_request {
+        struct answer {
+            std::string header, value, nonce;
+            int tries = 0;
+        };
+        request what;
+        std::map<std::string, answer> answers;
+    };
+
     void tell(leg_event e);
     /// The last event of the channel; the dialog may go on to finish its transactions.
     void tell_ended(hangup_cause cause, std::string detail);
@@ -71,8 +87,15 @@ private:
     result<media_description> media_in(const message& m) const;
     header_list own_headers() const;
     request in_dialog(std::string method);
+    // challenge.cpp
     transaction_id send(request r);
-    void send_ack(std::uint32_t cseq);
+    transaction_id send(sent_request r);
+    /// Sends the request again with credentials; false when there are none, or they were refused.
+    bool answer_challenges(transaction_id t, const message& m);
+
+    void send_ack(const message& success);
+    void await_first_answer();
+    void cancel_invite(header_list headers);
     void send_bye(hangup_cause why);
     void refuse_pending();
     void finish();
@@ -109,6 +132,8 @@ private:
     std::uint32_t invite_cseq_ = 0;
     std::uint64_t first_answer_timer_ = 0;
     bool told_ringing_ = false;
+    std::uint64_t give_up_timer_ = 0;
+    header_list invite_credentials_; ///< of the last INVITE; its ACK carries them too (§13.2.2.4)
     std::optional<hangup_cause> cancelled_; ///< CANCEL was asked for
     std::map<std::string, media_description> early_; ///< by fork
 
@@ -123,6 +148,7 @@ private:
     std::string our_offer_sdp_;
 
     transaction_id bye_ = 0;
+    std::unordered_map<transaction_id, sent_request> sent_; ///< what waits for an answer; empty without credentials
     std::map<std::uint64_t, transfer> transfers_;
     unsigned refers_ = 0;
 };

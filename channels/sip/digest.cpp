@@ -86,32 +86,38 @@ std::string digest_response(digest_algorithm a, std::string_view username, std::
     return hash_hex(a, fmt::format("{}:{}:{}:{}:{}:{}", a1, nonce, nc, cnonce, qop, a2));
 }
 
-std::optional<std::string> answer_challenge(std::string_view challenge, std::string_view username, std::string_view password,
-                                            std::string_view method, std::string_view uri, std::string_view cnonce) {
-    std::string realm, nonce, algorithm, qop, opaque;
+std::optional<digest_challenge> parse_challenge(std::string_view header) {
+    digest_challenge c;
     bool offers_qop = false;
-    const bool whole = each_parameter(challenge, [&](std::string_view name, std::string value) {
-        if (same_text(name, "realm")) realm = std::move(value);
-        else if (same_text(name, "nonce")) nonce = std::move(value);
-        else if (same_text(name, "algorithm")) algorithm = std::move(value);
-        else if (same_text(name, "opaque")) opaque = std::move(value);
+    const bool whole = each_parameter(header, [&](std::string_view name, std::string value) {
+        if (same_text(name, "realm")) c.realm = std::move(value);
+        else if (same_text(name, "nonce")) c.nonce = std::move(value);
+        else if (same_text(name, "algorithm")) c.algorithm = std::move(value);
+        else if (same_text(name, "opaque")) c.opaque = std::move(value);
+        else if (same_text(name, "stale")) c.stale = same_text(value, "true");
         else if (same_text(name, "qop")) {
             offers_qop = true;
-            for (const auto& one : split_list(value))
-                if (same_text(one, "auth")) qop = "auth";
+            for (const auto& one : split_list(value)) c.qop = c.qop || same_text(one, "auth");
         }
         return true;
     });
-    if (!whole || nonce.empty() || (offers_qop && qop.empty())) return std::nullopt;
-    digest_algorithm a = digest_algorithm::md5;
-    if (same_text(algorithm, "SHA-256")) a = digest_algorithm::sha256;
-    else if (!algorithm.empty() && !same_text(algorithm, "MD5")) return std::nullopt;
-    const auto response = digest_response(a, username, realm, password, method, uri, nonce, "00000001", cnonce, qop);
-    auto out = fmt::format(R"(Digest username="{}", realm="{}", nonce="{}", uri="{}", response="{}")", username, realm, nonce,
-                           uri, response);
-    if (!algorithm.empty()) out += ", algorithm=" + algorithm;
-    if (!opaque.empty()) out += fmt::format(R"(, opaque="{}")", opaque);
-    if (!qop.empty()) out += fmt::format(R"(, qop=auth, nc=00000001, cnonce="{}")", cnonce);
+    if (!whole || c.nonce.empty() || (offers_qop && !c.qop)) return std::nullopt;
+    if (!c.algorithm.empty() && !same_text(c.algorithm, "MD5") && !same_text(c.algorithm, "SHA-256")) return std::nullopt;
+    return c;
+}
+
+std::optional<std::string> answer_challenge(std::string_view challenge, std::string_view username, std::string_view password,
+                                            std::string_view method, std::string_view uri, std::string_view cnonce) {
+    const auto c = parse_challenge(challenge);
+    if (!c) return std::nullopt;
+    const auto a = same_text(c->algorithm, "SHA-256") ? digest_algorithm::sha256 : digest_algorithm::md5;
+    const auto response =
+        digest_response(a, username, c->realm, password, method, uri, c->nonce, "00000001", cnonce, c->qop ? "auth" : "");
+    auto out = fmt::format(R"(Digest username="{}", realm="{}", nonce="{}", uri="{}", response="{}")", username, c->realm,
+                           c->nonce, uri, response);
+    if (!c->algorithm.empty()) out += ", algorithm=" + c->algorithm;
+    if (!c->opaque.empty()) out += fmt::format(R"(, opaque="{}")", c->opaque);
+    if (c->qop) out += fmt::format(R"(, qop=auth, nc=00000001, cnonce="{}")", cnonce);
     return clean(out);
 }
 

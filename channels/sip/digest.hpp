@@ -26,6 +26,15 @@ std::string digest_response(digest_algorithm a, std::string_view username, std::
                             std::string_view method, std::string_view uri, std::string_view nonce, std::string_view nc,
                             std::string_view cnonce, std::string_view qop);
 
+/// What a WWW-Authenticate or Proxy-Authenticate header asks for.
+struct digest_challenge {
+    std::string realm, nonce, algorithm, opaque;
+    bool qop = false;   ///< qop=auth is wanted, not the form of RFC 2069
+    bool stale = false; ///< the password was right, only the nonce too old
+};
+/// Nothing when it asks for what we do not know (auth-int alone, another algorithm).
+std::optional<digest_challenge> parse_challenge(std::string_view header);
+
 /// The credentials header for a challenge, as a client. Nothing when the challenge asks for what we do not know (auth-int alone,
 /// another algorithm). `cnonce` is unguessable text of the caller's.
 std::optional<std::string> answer_challenge(std::string_view challenge, std::string_view username, std::string_view password,

@@ -29,6 +29,11 @@ public:
     virtual wall_time wall() const = 0;
 };
 
+/// What a trunk or a proxy wants to know of us, by the realm of its challenge.
+struct credentials {
+    std::string realm, user, password;
+};
+
 /// `[sip]` of strowger.toml.
 struct settings {
     std::vector<std::string> listen = {"0.0.0.0:5060"};
@@ -39,6 +44,7 @@ struct settings {
     std::uint32_t min_expires = 60, max_expires = 3600;
     std::uint32_t nonce_seconds = 300;
     std::uint32_t first_answer_ms = 4000; ///< how long a called device may be silent altogether
+    std::vector<sip::credentials> credentials;
 };
 
 } // namespace strowger::sip

@@ -36,7 +36,7 @@ void dialog::hang_up(hangup_cause why) {
         else
             headers.push_back({"Reason", reason_header(why)});
         tell_ended(why, "cancelled");
-        return ua_.stack().cancel(invite_, std::move(headers));
+        return cancel_invite(std::move(headers));
     }
     case phase::up:
         tell_ended(why, "hung up");
@@ -92,8 +92,8 @@ void dialog::on_reinvite_response(const message& m) {
     const auto transaction = std::exchange(our_invite_, 0);
     if (m.status < 300) {
         refresh_target(m);
-        send_ack(our_invite_cseq_);
-        ua_.stack().forget_client(transaction);
+        send_ack(m);
+        ua_.stack().retire_client(transaction);
         if (phase_ != phase::up) return;
         state_.local_sdp = our_offer_sdp_;
         auto media = media_in(m);
@@ -165,7 +165,7 @@ void dialog::on_bye(transaction_id t, const message& m) {
     if (phase_ == phase::outgoing) { // from the called side before its answer: against §15, but it wants to be left alone
         cancelled_ = hangup_cause::normal;
         phase_ = phase::ending;
-        return ua_.stack().cancel(invite_, {});
+        return cancel_invite({});
     }
     if (phase_ == phase::incoming && invite_ != 0) reply(std::exchange(invite_, 0), 487);
     if (phase_ == phase::confirming && invite_ != 0) ua_.stack().forget_server(std::exchange(invite_, 0));
@@ -201,6 +201,11 @@ void dialog::on_info(transaction_id t, const message& m) {
 }
 
 void dialog::on_response(transaction_id t, const message& m) {
+    if ((m.status == 401 || m.status == 407) && !(t == invite_ && cancelled_) && answer_challenges(t, m)) {
+        sent_.erase(t);
+        return;
+    }
+    if (m.status >= 200) sent_.erase(t);
     if (t == invite_ && t != 0) return on_invite_response(m);
     if (t == our_invite_ && t != 0) return on_reinvite_response(m);
     if (m.status < 200) return;

@@ -85,10 +85,13 @@ void dialog::start_inbound(transaction_id invite, const message& m, std::string 
     if (to) call.to_name = clean(to->display);
     call.diversions = diversions_of(m);
     for (const auto& h : m.headers)
-        if (h.name.size() > 2 && same_text(h.name.substr(0, 2), "X-")) call.headers[h.name] = clean(h.value);
+        if (h.name.size() > 2 && same_text(h.name.substr(0, 2), "X-") && !same_text(h.name, loop_header))
+            call.headers[h.name] = clean(h.value);
     call.offer = *media;
     call.peer = m.source.text();
     call.protocol_id = m.call_id;
+    for (const auto& mark : m.all(loop_header)) call.passed.push_back(clean(mark));
+    call.passed.push_back(ua_.loop_mark(call.to_number));
     call.hops_left = static_cast<int>(parse_number(trim(m.get("Max-Forwards"))).value_or(70));
 
     auto taken = ua_.core().incoming(std::move(call), std::make_unique<line>(ua_.door(), id_));

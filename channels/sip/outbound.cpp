@@ -49,8 +49,9 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
                                   std::all_of(name.begin(), name.end(), [](char c) {
                                       return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
                                   });
-        if (ours_to_send) invite.headers.push_back({name, value});
+        if (ours_to_send && !same_text(name, loop_header)) invite.headers.push_back({name, value});
     }
+    for (const auto& mark : call.passed) invite.headers.push_back({std::string(loop_header), mark});
     for (auto d = call.diversions.rbegin(); d != call.diversions.rend(); ++d)
         invite.headers.push_back(
             {"Diversion", fmt::format("<sip:{}@{}>;reason={}", escape_user(d->number), here, escape_user(d->reason))});
@@ -65,7 +66,12 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
         tell_ended(hangup_cause::no_route, "the INVITE could not be sent");
         return finish();
     }
-    // Timer B (32 s) is too long for somebody who waits (RFC 3263 §4.3).
+    await_first_answer();
+}
+
+/// Timer B (32 s) is too long for somebody who waits (RFC 3263 §4.3).
+void dialog::await_first_answer() {
+    stop_timer(first_answer_timer_);
     first_answer_timer_ = ua_.stack().after(std::chrono::milliseconds(ua_.options().first_answer_ms), [weak = weak_from_this()] {
         const auto self = weak.lock();
         if (!self) return;
@@ -74,7 +80,21 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
         self->cancelled_ = hangup_cause::no_user_response;
         self->phase_ = phase::ending;
         self->tell_ended(hangup_cause::no_user_response, "the device does not answer at all");
-        self->ua_.stack().cancel(self->invite_, {}); // goes out if a 1xx comes yet
+        self->cancel_invite({}); // goes out if a 1xx comes yet
+    });
+}
+
+/// Who answers neither the CANCEL nor the INVITE is given up after 64·T1 (§9.1).
+void dialog::cancel_invite(header_list headers) {
+    ua_.stack().cancel(invite_, std::move(headers));
+    stop_timer(give_up_timer_);
+    give_up_timer_ = ua_.stack().after(std::chrono::seconds(32), [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->give_up_timer_ = 0;
+        if (self->invite_ == 0 || self->phase_ != phase::ending) return;
+        self->ua_.stack().forget_client(std::exchange(self->invite_, 0));
+        self->finish();
     });
 }
 
@@ -113,8 +133,9 @@ void dialog::on_invite_success(const message& m) {
     std::reverse(state_.route_set.begin(), state_.route_set.end());
     if (m.find("Contact") != nullptr) refresh_target(m);
     source_address_ = m.source.ip.empty() ? source_address_ : m.source.ip;
-    send_ack(invite_cseq_);
-    ua_.stack().forget_client(std::exchange(invite_, 0)); // Sofia keeps it as long as the ACK may have to be repeated
+    send_ack(m);
+    ua_.stack().retire_client(std::exchange(invite_, 0)); // other forks may answer yet
+    stop_timer(give_up_timer_);
     if (cancelled_ || phase_ != phase::outgoing) { // the 2xx crossed our CANCEL: it is a call that nobody wants
         if (!told_ended_) tell_ended(cancelled_.value_or(hangup_cause::normal), "cancelled");
         return send_bye(cancelled_.value_or(hangup_cause::normal));
@@ -130,6 +151,29 @@ void dialog::on_invite_success(const message& m) {
     }
     tell(event::answered{std::move(*media)});
     save();
+}
+
+void dialog::end_fork(const message& m) {
+    const auto party = [](const std::string& text) {
+        const auto a = parse_name_addr(text);
+        return a ? quoted_display(a->display) + "<" + a->uri + ">" : std::string("<sip:unknown@unknown.invalid>");
+    };
+    phase_ = phase::ending;
+    told_ended_ = true;
+    state_.we_called = true;
+    state_.call_id = m.call_id;
+    state_.local_tag = m.from_tag;
+    state_.remote_tag = m.to_tag;
+    state_.local_party = party(m.from);
+    state_.remote_party = party(m.to);
+    state_.local_cseq = m.cseq;
+    state_.local_address = m.local_address;
+    state_.route_set = m.all("Record-Route");
+    std::reverse(state_.route_set.begin(), state_.route_set.end());
+    refresh_target(m);
+    if (state_.remote_target.empty()) state_.remote_target = m.source.uri();
+    send_ack(m);
+    send_bye(hangup_cause::answered_elsewhere);
 }
 
 } // namespace strowger::sip

@@ -79,8 +79,19 @@ settings read_settings(module_context& ctx) {
     number("nonce_seconds", s.nonce_seconds, 10, 86400);
     number("first_answer_ms", s.first_answer_ms, 500, 32000);
     if (s.max_expires < s.min_expires) wrong("max_expires", "not below min_expires");
-    constexpr std::string_view known[] = {"listen",      "realm",       "user_agent",    "trace",          "max_contacts",
-                                          "min_expires", "max_expires", "nonce_seconds", "first_answer_ms"};
+    if (const auto* list = table["credentials"].items()) {
+        for (const auto& one : *list) {
+            credentials c{one["realm"].text_or(""), one["user"].text_or(""), one["password"].text_or("")};
+            const bool odd = c.user.find_first_of("\"\\\r\n") != std::string::npos;
+            if (c.realm.empty() || c.user.empty() || c.password.empty() || odd)
+                wrong("credentials", "each needs a realm, a user without quotes and a password");
+            s.credentials.push_back(std::move(c));
+        }
+    } else if (!table["credentials"].is_null()) {
+        wrong("credentials", "a list of tables: [[sip.credentials]] with realm, user and password");
+    }
+    constexpr std::string_view known[] = {"listen",      "realm",       "user_agent",    "trace",           "max_contacts",
+                                          "min_expires", "max_expires", "nonce_seconds", "first_answer_ms", "credentials"};
     if (const auto* fields = table.fields())
         for (const auto& [key, ignored] : *fields)
             if (std::find(std::begin(known), std::end(known), key) == std::end(known)) wrong(key, "no such setting");

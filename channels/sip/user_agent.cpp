@@ -38,7 +38,7 @@ bool trace_filter::wants(const message& m) const {
 
 user_agent::user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue,
                        std::shared_ptr<trace_filter> trace)
-    : core_(core), settings_(std::move(set)), auth_(core, settings_, std::move(key)), queue_(std::move(queue)),
+    : core_(core), settings_(std::move(set)), key_(key), auth_(core, settings_, std::move(key)), queue_(std::move(queue)),
       trace_(std::move(trace)) {}
 
 result<> user_agent::open() {
@@ -90,7 +90,9 @@ void user_agent::remove(const dialog& d) {
         const auto of_it = [id](const auto& entry) { return entry.second == id; };
         std::erase_if(servers_, of_it);
         std::erase_if(clients_, of_it);
-        if (const auto gone = find(id)) by_tag_.erase(gone->state().local_tag);
+        if (const auto gone = find(id)) // not the tag of the dialog whose other fork it was
+            if (const auto tag = by_tag_.find(gone->state().local_tag); tag != by_tag_.end() && tag->second == id)
+                by_tag_.erase(tag);
         dialogs_.erase(id);
         if (closing_ && dialogs_.empty()) stack_->stop();
     });
@@ -104,6 +106,10 @@ std::shared_ptr<dialog> user_agent::find(dialog_id id) const {
 std::shared_ptr<dialog> user_agent::owner(const std::unordered_map<transaction_id, dialog_id>& in, transaction_id t) const {
     const auto it = in.find(t);
     return it == in.end() ? nullptr : find(it->second);
+}
+
+std::string user_agent::loop_mark(std::string_view number) const {
+    return hash_hex(digest_algorithm::sha256, fmt::format("{}:loop:{}", key_, number)).substr(0, 16);
 }
 
 bool user_agent::is_ours(std::string_view name) const {
@@ -196,6 +202,11 @@ void user_agent::on_invite(transaction_id id, message m) {
         if (v.user.empty()) return stack_->reply(id, std::move(v.answer));
         who = std::move(v.user);
     }
+    const auto passed = m.all(loop_header);
+    if (std::find(passed.begin(), passed.end(), loop_mark(number)) != passed.end()) {
+        log::warn({"sip", m.call_id}, "the call to {} has been here before: a loop of forwardings", clean(number));
+        return stack_->reply(id, refused(482));
+    }
     const auto no =
         closing_ ? std::optional(refusal{hangup_cause::congestion, 10, "SIP is stopping"}) : core_.would_refuse(number);
     if (no && !emergency) {
@@ -250,8 +261,26 @@ void user_agent::on_unacknowledged(transaction_id id) {
 }
 
 void user_agent::on_response(transaction_id id, message m) {
-    if (const auto d = owner(clients_, id)) d->on_response(id, m);
+    const auto d = owner(clients_, id);
+    if (m.method == "INVITE" && m.status / 100 == 2 && !(d && d->awaits(id))) return on_stray_success(std::move(m));
     if (m.status >= 200) clients_.erase(id);
+    if (d) d->on_response(id, m);
+}
+
+void user_agent::on_stray_success(message m) {
+    if (const auto* ack = acks_.find(m)) {
+        stack_->send(*ack);
+    } else if (acks_.knows_invite(m)) { // only what we have asked for: a forged 2xx gets nothing
+        log::info({"sip", m.call_id}, "another fork has answered too and is hung up");
+        const auto d = std::make_shared<dialog>(*this, next_dialog_id());
+        add(d);
+        d->end_fork(m);
+    }
+}
+
+void user_agent::acknowledge(const message& success, request ack) {
+    stack_->send(ack);
+    acks_.keep(success, std::move(ack), core_.now());
 }
 
 } // namespace strowger::sip

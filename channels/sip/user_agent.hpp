@@ -4,6 +4,7 @@
 #include "channels/sip/authenticator.hpp"
 #include "channels/sip/dialog.hpp"
 #include "channels/sip/host.hpp"
+#include "channels/sip/sent_acks.hpp"
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,6 +36,8 @@ private:
 struct dialog_line {
     std::string call_id, local, remote, phase, flow;
 };
+
+constexpr std::string_view loop_header = "X-Strowger-Path";
 
 class user_agent final : public agent_listener, public std::enable_shared_from_this<user_agent> {
 public:
@@ -70,6 +73,11 @@ public:
     void own_client(transaction_id t, dialog& d) {
         if (t != 0) clients_[t] = d.id();
     }
+    /// Sends an ACK, and sends it again whenever this 2xx comes again.
+    void acknowledge(const message& success, request ack);
+    /// What a call to this number leaves in its header `loop_header`: who comes back with it goes in circles (after RFC 5393; Via
+    /// cannot show it, as each of our calls has a Call-ID of its own).
+    std::string loop_mark(std::string_view number) const;
     /// True for an address or name that means us.
     bool is_ours(std::string_view host) const;
     std::vector<dialog_line> dialogs() const;
@@ -80,6 +88,7 @@ public:
     void on_cancel(transaction_id id, message m) override;
     void on_unacknowledged(transaction_id id) override;
     void on_response(transaction_id id, message m) override;
+    void on_stray_success(message m) override;
 
 private:
     void on_invite(transaction_id id, message m);
@@ -93,6 +102,7 @@ private:
 
     host& core_;
     settings settings_;
+    const std::string key_;
     authenticator auth_;
     std::shared_ptr<agent_queue> queue_;
     std::shared_ptr<trace_filter> trace_;
@@ -102,6 +112,7 @@ private:
     std::unordered_map<dialog_id, std::shared_ptr<dialog>> dialogs_;
     std::unordered_map<std::string, dialog_id> by_tag_; ///< our tags are unique, and only we make them
     std::unordered_map<transaction_id, dialog_id> servers_, clients_;
+    sent_acks acks_;
     std::atomic<bool> closing_{false};
 };
 

@@ -28,6 +28,18 @@ call::call(engine& core, worker& home, std::string id, incoming_call facts)
 
 call::~call() = default;
 
+transfer_fate::transfer_fate(worker& at, media::media_thread& with, signal& tell) : home(at), audio(with), waits(&tell) {}
+transfer_fate::~transfer_fate() = default;
+
+void call::reached() noexcept {
+    const auto fate = std::move(fate_);
+    if (!fate) return;
+    fate->home.post([fate] {
+        fate->over = true;
+        if (fate->waits != nullptr) fate->waits->notify();
+    });
+}
+
 void call::at(std::string context, std::string extension, std::string pattern) {
     ledger_->step(core_.time().wall(), "context " + context + ", extension " + extension);
     context_ = std::move(context);
@@ -104,7 +116,9 @@ void call::end(hangup_cause why, std::string by) noexcept {
     cause_ = why;
     ended_by_ = std::move(by);
     max_length_.cancel();
-    if (caller_) caller_->hang_up(why);
+    // A transfer that failed gives the leg back to who transferred it: see calls::finish.
+    const bool goes_back = fate_ && ended_by_ == "script";
+    if (caller_ && !goes_back) caller_->hang_up(why);
     flow_.cancel(std::make_exception_ptr(call_ended(why)));
     changed_.notify();
 }
@@ -126,6 +140,7 @@ task<void> call::progress() {
 
 task<void> call::answer() {
     throw_if_ended();
+    reached();
     if (caller_->up()) co_return;
     if (auto answered = caller_->answer(); !answered) {
         log::warn(*this, "cannot be answered: {}", answered.error().text);

@@ -46,6 +46,18 @@ private:
     std::string extension_, context_;
 };
 
+/// What becomes of a transfer. Belongs to the worker of the call that gave the leg away; the one that has it now only posts there.
+struct transfer_fate {
+    transfer_fate(worker& at, media::media_thread& with, signal& tell);
+    ~transfer_fate();
+    worker& home;
+    media::media_thread& audio;
+    signal* waits;                      ///< of who wants to know; null: nobody any more
+    bool over = false;
+    std::optional<hangup_cause> failed; ///< nothing: somebody or something was reached
+    std::unique_ptr<leg> back;          ///< the leg, when the transfer failed and it is still there
+};
+
 /// Lives on one worker; everything here is called on it, from the call's own flows unless it says otherwise. The operations that
 /// are tasks throw call_ended when the call has ended or ends meanwhile.
 class call final : public std::enable_shared_from_this<call> {
@@ -140,6 +152,8 @@ private:
     task<std::vector<media::play_item>> resolve(prompt_list what);
     task<std::string> collect(const gather_options& o);
     void throw_if_ended() const;
+    /// For a transferred leg: there is something to hear now, the transfer has succeeded.
+    void reached() noexcept;
     friend class dialling;
 
     engine& core_;
@@ -156,6 +170,7 @@ private:
     std::unique_ptr<ledger_draft> ledger_;
     std::vector<std::function<task<void>(call&, end_info)>> end_handlers_;
     std::unique_ptr<leg> caller_;
+    std::shared_ptr<transfer_fate> fate_; // until the transfer that made this call is decided
     lease story_lease_; // outlives the frames of the flows below
     job finished_;
     timer max_length_;

@@ -128,7 +128,7 @@ tl::expected<std::shared_ptr<leg_mailbox>, refusal> calls::incoming(incoming_cal
 }
 
 std::string calls::adopt(std::unique_ptr<leg> given, incoming_call facts, const std::string& parent_call,
-                         std::function<task<void>(call&)> story) {
+                         std::shared_ptr<transfer_fate> fate) {
     const auto index = pick();
     auto& home = shards_[index]->home;
     auto id = make_call_id();
@@ -136,11 +136,12 @@ std::string calls::adopt(std::unique_ptr<leg> given, incoming_call facts, const 
     ++total_;
     given->depart(home, core_.media().thread(index % core_.media().size()));
     home.post(
-        [this, index, id, facts = std::move(facts), given = std::move(given), parent_call, story = std::move(story)]() mutable {
+        [this, index, id, facts = std::move(facts), given = std::move(given), parent_call, fate = std::move(fate)]() mutable {
             auto c = std::make_shared<call>(core_, shards_[index]->home, id, std::move(facts));
             c->ledger().parent(parent_call);
+            c->fate_ = std::move(fate);
             auto& moved = *given;
-            run(index, std::move(c), std::move(given), std::move(story));
+            run(index, std::move(c), std::move(given), {});
             moved.arrive();
         });
     return id;
@@ -167,6 +168,19 @@ void calls::finish(std::size_t index, call& c) {
     c.ledger().leg_seen(c.caller());
     log::info(c, "ended: {} by {}", to_string(*c.cause()), c.ended_by());
     core_.ledger().add(c.ledger().finish(ledger_head(c, core_.time().wall())));
+    if (auto fate = std::move(c.fate_)) { // a transfer that reached nobody
+        auto given = std::move(c.caller_);
+        given->depart(fate->home, fate->audio);
+        auto& home = fate->home;
+        home.post([fate = std::move(fate), given = std::move(given), cause = *c.cause()]() mutable {
+            fate->over = true;
+            fate->failed = cause;
+            if (fate->waits == nullptr) return given->hang_up(cause);
+            given->arrive();
+            fate->back = std::move(given);
+            fate->waits->notify();
+        });
+    }
     // The flow that runs this belongs to the call: it goes in a turn of its own.
     auto& in = *shards_[index];
     const auto it = in.by_id.find(c.id());

@@ -95,7 +95,7 @@ private:
     dial_result unanswered();
     task<dial_result> talk(std::unique_ptr<leg> other, std::string by, duration rang);
     bool transfer_wanted(leg& other);
-    void give_away(std::unique_ptr<leg>& other, const std::string& target);
+    task<std::shared_ptr<transfer_fate>> give_away(std::unique_ptr<leg> other, std::string target);
     std::function<task<void>(call&)> pressed_sequence();
 
     call& call_;
@@ -159,6 +159,7 @@ void dialling::start(attempt& a) {
     what.diversions = facts.diversions;
     what.call_id = call_.id();
     what.hops_left = facts.hops_left - 1;
+    what.passed = facts.passed;
     auto& caller = call_.caller();
     auto line = leg::originate(core_, call_.home(), caller.audio_home(), std::move(what), caller.likely_codec());
     if (!line) {
@@ -332,8 +333,9 @@ bool dialling::transfer_wanted(leg& who) {
     return false;
 }
 
-/// The caller transfers the other party: its leg begins a call of its own, on whichever worker has room.
-void dialling::give_away(std::unique_ptr<leg>& other, const std::string& target) {
+/// The caller transfers the other party: its leg begins a call of its own. Returns when that has reached somebody, or
+/// has not; a caller who hangs up meanwhile leaves the transfer to itself.
+task<std::shared_ptr<transfer_fate>> dialling::give_away(std::unique_ptr<leg> other, std::string target) {
     incoming_call facts;
     facts.driver = other->technology();
     facts.source = call_.facts().source;
@@ -344,7 +346,19 @@ void dialling::give_away(std::unique_ptr<leg>& other, const std::string& target)
     facts.to_number = target;
     facts.peer = other->peer();
     facts.hops_left = call_.facts().hops_left - 1;
-    call_.ledger().child(core_.calls().adopt(std::move(other), std::move(facts), call_.id()));
+    facts.passed = call_.facts().passed;
+    struct asking {
+        std::shared_ptr<transfer_fate> fate;
+        explicit asking(call& c)
+            : fate(std::make_shared<transfer_fate>(c.home(), c.caller().audio_home(), c.changed())) {}
+        asking(const asking&) = delete;
+        asking& operator=(const asking&) = delete;
+        ~asking() { fate->waits = nullptr; }
+    } const asked(call_);
+    call_.ledger().child(core_.calls().adopt(std::move(other), std::move(facts), call_.id(), asked.fate));
+    call_.doing = "transferring to " + target;
+    while (!asked.fate->over) co_await wait_for(call_.changed());
+    co_return asked.fate;
 }
 
 /// The handler of a key sequence that the caller has completed, if any.
@@ -404,55 +418,70 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     call_.connected = other.get();
     call_.doing = "talking with " + other->who().number;
     call_.ledger().leg_seen(*other);
-    call_.ledger().talk_began(caller.id(), other_id, began_at);
     struct talk_line {
         call& c;
         std::string a, b;
-        ~talk_line() { c.ledger().talk_ended(a, b, c.core().time().wall()); }
-    } const line{call_, caller.id(), other_id};
-
-    std::string redirect;
-    {
-        bridge both(core_, caller, *other, call_.music);
-        for (;;) {
-            both.update();
-            if (other->ended()) {
-                out.left_by = "callee";
-                out.cause = *other->cause();
-                break;
-            }
-            if (home.now() >= limit) {
-                out.left_by = "max_talk";
-                break;
-            }
-            if (transfer_wanted(caller)) {
-                out.left_by = "transfer";
-                out.status = dial_status::transferred;
-                break;
-            }
-            if (transfer_wanted(*other)) {
-                redirect = other->transfer->target;
-                break;
-            }
-            if (auto handler = pressed_sequence()) {
-                auto work = handler(call_);
-                co_await work;
-                continue;
-            }
-            if (options_.max_talk) co_await wait_until(call_.changed(), limit);
-            else co_await wait_for(call_.changed());
+        talk_line(call& in, std::string caller_id, std::string callee_id, wall_time since)
+            : c(in), a(std::move(caller_id)), b(std::move(callee_id)) {
+            c.ledger().talk_began(a, b, since);
         }
-        out.talk_time = home.now() - began;
+        talk_line(const talk_line&) = delete;
+        talk_line& operator=(const talk_line&) = delete;
+        ~talk_line() { c.ledger().talk_ended(a, b, c.core().time().wall()); }
+    };
+    std::optional<talk_line> line(std::in_place, call_, caller.id(), other_id, began_at);
+    std::optional<bridge> both(std::in_place, core_, caller, *other, call_.music);
+    std::string redirect;
+    for (;;) {
+        both->update();
+        if (other->ended()) {
+            out.left_by = "callee";
+            out.cause = *other->cause();
+            break;
+        }
+        if (home.now() >= limit) {
+            out.left_by = "max_talk";
+            break;
+        }
+        if (transfer_wanted(caller)) {
+            const auto wanted = std::move(*caller.transfer);
+            caller.transfer.reset();
+            log::info(call_, "{} transfers {} to {}", caller.peer(), other->peer(), wanted.target);
+            both.reset();
+            line.reset();
+            call_.connected = nullptr;
+            call_.ledger().leg_seen(*other);
+            auto giving = give_away(std::move(other), wanted.target);
+            const auto fate = co_await giving;
+            caller.transfer_result(wanted.id, fate->failed);
+            other = std::move(fate->back);
+            if (!other || other->ended()) {
+                out.left_by = fate->failed ? "callee" : "transfer";
+                if (!fate->failed) out.status = dial_status::transferred;
+                break;
+            }
+            other->watcher = [this](leg&) { call_.changed().notify(); };
+            call_.connected = other.get();
+            call_.doing = "talking with " + other->who().number;
+            line.emplace(call_, caller.id(), other_id, core_.time().wall());
+            both.emplace(core_, caller, *other, call_.music);
+            continue;
+        }
+        if (transfer_wanted(*other)) {
+            redirect = other->transfer->target;
+            break;
+        }
+        if (auto handler = pressed_sequence()) {
+            auto work = handler(call_);
+            co_await work;
+            continue;
+        }
+        if (options_.max_talk) co_await wait_until(call_.changed(), limit);
+        else co_await wait_for(call_.changed());
     }
-    if (out.status == dial_status::transferred) {
-        const auto wanted = std::move(*caller.transfer);
-        caller.transfer.reset();
-        log::info(call_, "{} transfers {} to {}", caller.peer(), other->peer(), wanted.target);
-        call_.connected = nullptr;
-        call_.ledger().leg_seen(*other);
-        give_away(other, wanted.target);
-        caller.transfer_result(wanted.id, std::nullopt);
-    } else if (!redirect.empty()) {
+    both.reset();
+    out.talk_time = home.now() - began;
+    if (!redirect.empty()) {
         log::info(call_, "{} transfers the caller to {}", other->peer(), redirect);
         other->transfer_result(other->transfer->id, std::nullopt);
         call_.transfer(redirect);

@@ -132,6 +132,7 @@ task<std::optional<char>> call::play(prompt_list what, play_options options) {
             co_return std::nullopt;
         }
     }
+    reached();
     doing = "playing " + items.front().name;
     const playing now(*caller_, std::move(items), options.times);
     while (!now.done()) {

@@ -37,6 +37,7 @@ struct incoming_call {
     std::string peer;                    ///< address of the peer, for people
     std::string protocol_id;             ///< the protocol's own id of the call (SIP Call-ID), for people
     int hops_left = 70;                  ///< Max-Forwards or the like; a call that would leave with 0 is refused
+    std::vector<std::string> passed;     ///< marks of the systems it came through, so that drivers notice loops
 };
 
 /// Something that can be rung: made from a location binding or from a target such as "loop/100".
@@ -58,6 +59,7 @@ struct outgoing_call {
     std::vector<diversion> diversions;
     std::string call_id;   ///< our call's id, for logs
     int hops_left = 70;
+    std::vector<std::string> passed; ///< of the incoming call
 };
 
 /// One connection to the outside. Every function may be called from any thread, because it only posts; what comes back comes as

@@ -48,6 +48,8 @@ result<pattern> pattern::parse(std::string_view text) {
         if (!printable(c)) return fail("extension `{}`: position {}: not a character that can be dialled", text, at + 1);
         if (p.tail_ != tail::none) return fail("pattern `{}`: position {}: `{}` must be the last", text, at, text[at - 1]);
         ++at;
+        if (plain && (c == '[' || c == ']'))
+            return fail("extension `{}`: position {}: `{}` stands in patterns alone; write `_{}`", text, at, c, text);
         if (plain) {
             p.elements_.push_back(one(c));
             continue;

@@ -144,7 +144,8 @@ class Call:
         self.cseq = 1
         invite = self.phone.build("INVITE", uri, call_id=self.call_id, cseq=1, from_tag=self.local_tag, headers=headers,
                                   body=offer, content_type=content_type)
-        self._transaction = self.phone.start(invite, on_response=self.take_response)
+        with self.phone._changed:  # a challenge may come, and be answered, before start() returns
+            self._transaction = self.phone.start(invite, on_response=self.take_response)
 
     def take_response(self, transaction: "ClientTransaction", response: Message) -> None:
         self.responses.append(response)
@@ -343,8 +344,9 @@ class Call:
         offer = "" if late_offer else (body if body is not None else self._describe())
         request = self._in_dialog("INVITE", body=offer)
         self._reinvite_late = late_offer
-        self._reinvite = self.phone.start(request, self._destination(), self.take_reinvite_response)
-        return self._reinvite
+        with self.phone._changed:
+            self._reinvite = transaction = self.phone.start(request, self._destination(), self.take_reinvite_response)
+        return transaction
 
     def take_reinvite_response(self, transaction: "ClientTransaction", response: Message) -> None:
         if response.status < 200:

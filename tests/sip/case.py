@@ -17,6 +17,7 @@ class EngineCase(unittest.TestCase):
     """Skipped where the engine is not built, unless STROWGER_BUILD names a build: then that is an error."""
 
     sections: dict[str, str] = {}
+    extra = ""  # appended to the settings
     engine: Engine
     _prompts: audio.Prompts | None = None
 
@@ -27,7 +28,7 @@ class EngineCase(unittest.TestCase):
             if "STROWGER_BUILD" in os.environ:
                 raise RuntimeError(f"{missing}; build the targets `strowger` and the modules, or unset STROWGER_BUILD")
             raise unittest.SkipTest(missing)
-        cls.engine = Engine(sections=cls.sections).start()
+        cls.engine = Engine(sections=cls.sections, settings_extra=cls.extra).start()
 
     @classmethod
     def tearDownClass(cls) -> None:

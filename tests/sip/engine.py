@@ -6,15 +6,18 @@ made in `settings` alone, so that a change of the format is a change of one func
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
+import wave
 from pathlib import Path
 
 from phone import Phone, WaitFailed
@@ -72,6 +75,16 @@ def sounds_folder() -> Path | None:
     return None
 
 
+def write_music(file: Path, seconds: float = 4.0, frequency: float = 620.0) -> None:
+    """Music on hold that a test can tell from speech and from its own tones."""
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        samples = (int(8000 * math.sin(2 * math.pi * frequency * n / 8000)) for n in range(int(8000 * seconds)))
+        out.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+
+
 class Engine:
     """One running engine. `settings_extra` is appended to the generated TOML; `sections` adds keys to a generated section."""
 
@@ -95,9 +108,10 @@ class Engine:
             "sip": f'listen = ["127.0.0.1:{self.port}"]',
             "dialplan": f'directory = "{self.folder / "dialplan"}"',
         }
+        sections["sounds"] = f'music = "{self.folder / "music.wav"}"'
         sounds = sounds_folder()
         if sounds:
-            sections["sounds"] = f'directories = ["{SOURCE / "sounds"}", "{sounds.parent}"]'
+            sections["sounds"] += f'\ndirectories = ["{SOURCE / "sounds"}", "{sounds.parent}"]'
         for name, (extension, password) in self.users.items():
             sections[f"users.{name}"] = f'extension = "{extension}"\npassword = "{password}"'
         for name, text in self._sections.items():
@@ -108,6 +122,7 @@ class Engine:
         """Until the SIP port answers OPTIONS, with whatever status."""
         (self.folder / "state").mkdir(exist_ok=True)
         shutil.copytree(self.dialplan, self.folder / "dialplan", dirs_exist_ok=True)
+        write_music(self.folder / "music.wav")
         self.settings_file.write_text(self.settings())
         environment = dict(os.environ)
         environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")

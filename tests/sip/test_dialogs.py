@@ -169,6 +169,15 @@ class Dialogs(EngineCase):
         alice.send(call.build("ACK", response=call.final, cseq=call.final.cseq))
         self.assertEqual("BYE", call.wait_ended(5).method)
 
+    def test_an_answer_in_the_ack_that_is_no_sdp_or_of_no_common_codec_ends_the_call(self):
+        for body in ("garbage", make_sdp("127.0.0.1", 30000, ("G729",), None)):
+            with self.subTest(body[:7]):
+                alice = self.phone("alice")
+                call = alice.call("301", late_offer=True, withhold_ack=True).wait_answered()
+                alice.send(call.build("ACK", response=call.final, cseq=call.final.cseq, body=body))
+                self.assertEqual("BYE", call.wait_ended(5).method)
+        self.no_calls_left()
+
     def test_the_200_is_repeated_until_the_ack_and_no_longer(self):
         alice = self.phone("alice")
         call = alice.call("305", withhold_ack=True).wait_answered()

@@ -2,6 +2,7 @@
 import time
 import unittest
 
+import test_calls
 from case import EngineCase
 
 
@@ -36,6 +37,21 @@ class Slow(EngineCase):
         self.assertGreaterEqual(sum(100 < r.status < 200 for r in call.responses), 2, "RFC 3261 section 13.3.1.1")
         call.cancel()
         call.wait_ended()
+
+    def test_a_phone_that_answers_neither_the_cancel_nor_the_invite_is_forgotten(self):
+        alice, bob = self.phone("alice"), self.phone("bob")
+        out = alice.call("201")
+        back = bob.wait_call()
+        back.ring()
+        out.wait_ringing()
+        bob.on_request = lambda message: message.method == "CANCEL"
+        out.cancel()
+        out.wait_ended()
+        self.assertEqual(1, len(self.engine.console_json("sip show")["dialogs"]))
+        bob.wait(lambda: not self.engine.console_json("sip show")["dialogs"], 40, "end of the dialog")
+
+    def test_a_thousand_cancels_around_the_answer_leave_no_call(self):
+        test_calls.Calls.cancel_around_the_answer(self, 1000)  # type: ignore[arg-type]
 
     def test_a_phone_that_does_not_answer_at_all_gives_the_caller_a_refusal(self):
         alice, bob = self.phone("alice"), self.phone("bob")

@@ -132,6 +132,7 @@ struct engine_with_phone {
         core.passwords["alice"] = "secret";
         settings set;
         set.listen = {fmt::format("127.0.0.1:{}", port)};
+        set.credentials = {{"telco", "me", "mine"}};
         core.start(set);
         phone = std::make_unique<telephone>(port);
     }
@@ -330,6 +331,51 @@ TEST_CASE("a 200 that crosses our CANCEL is acknowledged and ended", "[sip][stac
     const auto bye = p.expect("BYE ");
     REQUIRE_FALSE(bye.empty());
     p.send(telephone::respond(bye, "200 OK"));
+}
+
+TEST_CASE("a challenged re-INVITE is sent again with credentials, and so is its ACK", "[sip][stack]") {
+    engine_with_phone e;
+    auto& p = *e.phone;
+    sdp::session s;
+    e.core.ask([&] {
+        outgoing_call call;
+        call.to.address = fmt::format("sip:bob@127.0.0.1:{}", p.port);
+        call.offer.sdp = s.make_offer(pcmu());
+        return e.core.originate(std::move(call)) != nullptr;
+    });
+    const auto more = fmt::format("Contact: <sip:bob@127.0.0.1:{}>\r\nContent-Type: application/sdp\r\n", p.port);
+    p.send(telephone::respond(p.expect("INVITE "), "200 OK", more, offer));
+    REQUIRE_FALSE(p.expect("ACK ").empty());
+    e.core.ask([&] {
+        media_description again;
+        again.sdp = s.make_offer(pcmu());
+        e.core.legs.front()->line->offer(7, std::move(again));
+        return 0;
+    });
+    const auto first = p.expect("INVITE ");
+    p.send(telephone::respond(first, "407 Proxy Authentication Required",
+                              "Proxy-Authenticate: Digest realm=\"telco\", nonce=\"n1\", qop=\"auth\"\r\n"));
+    CHECK(telephone::header(p.expect("ACK "), "CSeq") == "2 ACK");
+    const auto second = p.expect("INVITE ");
+    REQUIRE_FALSE(second.empty());
+    CHECK(telephone::header(second, "CSeq") == "3 INVITE");
+    CHECK(telephone::header(second, "Call-ID") == telephone::header(first, "Call-ID"));
+    const auto given = parse_credentials(telephone::header(second, "Proxy-Authorization"));
+    REQUIRE(given);
+    CHECK(given->response == digest_response(digest_algorithm::md5, "me", "telco", "mine", "INVITE", given->uri, "n1", "00000001",
+                                             given->cnonce, "auth"));
+    p.send(telephone::respond(second, "200 OK", more, offer));
+    const auto ack = p.expect("ACK ");
+    CHECK(telephone::header(ack, "CSeq") == "3 ACK");
+    CHECK(telephone::header(ack, "Proxy-Authorization") == telephone::header(second, "Proxy-Authorization"));
+    e.core.ask([&] {
+        const auto& events = e.core.legs.front()->events;
+        CHECK(std::any_of(events.begin(), events.end(),
+                          [](const auto& one) { return std::holds_alternative<event::offer_result>(one); }));
+        e.core.legs.front()->line->hang_up(hangup_cause::normal);
+        return 0;
+    });
+    p.send(telephone::respond(p.expect("BYE "), "200 OK"));
 }
 
 TEST_CASE("a full engine says when to come back, and helps in an emergency", "[sip][stack]") {

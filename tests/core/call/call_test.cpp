@@ -180,10 +180,11 @@ TEST_CASE("a caller transfers the callee: its leg is given to a call of its own,
     o.pass(1s);
     o.alice().transfer("202");
     o.pass(1s);
-    REQUIRE(o.alice().transfer_state() == "done");
+    REQUIRE(o.alice().transfer_state() != "done"); // carol only rings yet
     REQUIRE(o.bob().now() == phone_state::talking); // nothing was hung up
     o.carol().answer();
     o.pass(1s);
+    REQUIRE(o.alice().transfer_state() == "done");
     REQUIRE(std::abs(o.bob().hears_hertz() - 660) <= 5);
     REQUIRE(std::abs(o.carol().hears_hertz() - 880) <= 5);
     o.alice().hang_up();
@@ -192,6 +193,29 @@ TEST_CASE("a caller transfers the callee: its leg is given to a call of its own,
     o.carol().hang_up();
     o.pass(1s);
     REQUIRE(o.bob().now() == phone_state::ended);
+    REQUIRE(o.core().calls().count() == 0);
+}
+
+TEST_CASE("a transfer to a number that is not there comes back, over two workers") {
+    office_options two;
+    two.workers = 2;
+    office o(plan, two);
+    o.alice().speak(440);
+    o.bob().speak(880);
+    o.alice().dial("201");
+    o.pass(1s);
+    o.bob().answer();
+    o.pass(1s);
+    o.alice().transfer("999");
+    o.pass(1s);
+    REQUIRE(o.alice().transfer_state() == "unallocated");
+    REQUIRE(o.alice().now() == phone_state::talking);
+    REQUIRE(std::abs(o.bob().hears_hertz() - 440) <= 5);
+    REQUIRE(std::abs(o.alice().hears_hertz() - 880) <= 5);
+    o.alice().transfer("999");
+    o.alice().hang_up();
+    o.pass(1s);
+    REQUIRE(o.bob().now() == phone_state::ended); // there is nobody to come back to
     REQUIRE(o.core().calls().count() == 0);
 }
 

@@ -19,7 +19,8 @@ context "internal" {
   -- The auto-attendant: 1 is Bob, 2 says good-bye, anything else is invalid.
   ["100"] = function(call)
     call:answer()
-    local digit = call:gather{prompt = "demo-thanks", max = 1, timeout = 5, tries = 3, valid = "_[12]", on_invalid = "pbx-invalid"}
+    local digit = call:gather{prompt = "demo-thanks", max = 1, timeout = 5, tries = 3, valid = "_[12]",
+                              on_invalid = "pbx-invalid"}
     if digit == "1" then
       call:dial("user/bob", {ring_for = 20, transfer = "both"})
     else
@@ -39,7 +40,7 @@ context "internal" {
   -- The caller's own voice.
   ["301"] = function(call)
     call:answer()
-    call:run("echo", {prompt = "beep"})
+    call:run("echo", {prompt = ""})
   end,
 
   -- Early media: a prompt before the answer, then a refusal.
@@ -52,7 +53,7 @@ context "internal" {
   -- Three digits, read back to the caller by one prompt each.
   ["303"] = function(call)
     call:answer()
-    local digits = call:gather{min = 3, max = 3, timeout = 8, tries = 1}
+    local digits = call:gather{min = 3, max = 3, timeout = 8, tries = 1, terminator = ""} -- here # is a key like the others
     call:play(digits == "19#" and "vm-goodbye" or digits == "196" and "hello-world" or "pbx-invalid")
     call:hang_up()
   end,
