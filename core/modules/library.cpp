@@ -84,8 +84,9 @@ bool module_library::close() noexcept {
     library_.unload();
     const auto copy = std::exchange(copy_, {});
     const bool gone = !is_mapped(copy);
+    // What stays mapped keeps its file too: leak reports and debuggers read the names of its functions there.
     std::error_code ignored;
-    fs::remove(copy, ignored);
+    if (gone) fs::remove(copy, ignored);
     return gone;
 }
 
