@@ -243,7 +243,8 @@ bool worker::turn(bool may_sleep) {
     any |= run_runnables();
     any |= run_timers();
     any |= run_runnables();
-    if (may_sleep && !any) {
+    // A stop may have come as one of the jobs. Whatever else ran, its consequences are jobs or timers by now.
+    if (may_sleep && !stopping_.load(std::memory_order_relaxed)) {
         {
             const std::lock_guard lock(mutex_);
             sleeping_ = inbox_.empty();

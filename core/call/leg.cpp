@@ -105,13 +105,10 @@ void leg::configure(const sdp::agreed_audio& a, const media_description& with) {
 result<media_description> leg::answer_offer(const media_description& offer) {
     if (!offer.sdp) return media_description{};
     auto ours = capabilities();
-    const auto known = ours.codecs;
-    if (!preferred_codec_.empty()) ours.codecs.resize(1);
+    const bool prefers = sdp::equal_without_case(ours.codecs.front().name, preferred_codec_);
+    if (prefers) ours.codecs.resize(1);
     auto answered = session_.answer(*offer.sdp, ours);
-    if (!answered && !preferred_codec_.empty()) { // it does not know that one
-        ours.codecs = known;
-        answered = session_.answer(*offer.sdp, ours);
-    }
+    if (!answered && prefers) answered = session_.answer(*offer.sdp, capabilities()); // it does not know that one
     if (!answered) return fail("{}", answered.error().text);
     configure(answered->audio, offer);
     media_description answer;
