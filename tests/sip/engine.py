@@ -68,7 +68,8 @@ def free_port() -> int:
 def sounds_folder() -> Path | None:
     """Where the prompts of the fixture dialplan are: Debian's asterisk-core-sounds-en-wav, or a folder like it."""
     told = os.environ.get("STROWGER_SOUNDS")
-    for folder in ([Path(told)] if told else []) + [Path("/usr/share/asterisk/sounds/en_US_f_Allison"), build_folder() / "sounds"]:
+    debian = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+    for folder in ([Path(told)] if told else []) + [debian, build_folder() / "sounds"]:
         if (folder / "demo-thanks.wav").is_file():
             return folder
     return None

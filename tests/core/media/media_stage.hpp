@@ -28,6 +28,8 @@ struct peer {
         : socket(bind_udp(socket_address::parse(address, 0))), address_(address) {
         REQUIRE(socket);
     }
+    /// Where the engine is for this phone: on loopback, in the same family.
+    const char* engine_address() const { return address_.find(':') == std::string::npos ? "127.0.0.1" : "::1"; }
     std::uint16_t port() const {
         socket_address own;
         socklen_t size = socket_address::capacity;
@@ -45,7 +47,7 @@ struct peer {
         return a;
     }
     void send_raw(std::uint16_t to, std::span<const std::byte> bytes) const {
-        const auto where = socket_address::parse("127.0.0.1", to);
+        const auto where = socket_address::parse(engine_address(), to);
         REQUIRE(::sendto(socket.fd(), bytes.data(), bytes.size(), 0, where.data(), where.size()) ==
                 static_cast<ssize_t>(bytes.size()));
     }
@@ -127,7 +129,7 @@ struct stage {
                 far = theirs;
                 audio = stream::open_pipe(s.service, home, ours, box, "test");
             } else {
-                auto opened = stream::open_rtp(s.service, home, "127.0.0.1", box, "test");
+                auto opened = stream::open_rtp(s.service, home, phone.engine_address(), box, "test");
                 REQUIRE(opened);
                 audio = std::move(*opened);
             }

@@ -219,3 +219,45 @@ TEST_CASE(
     }
     service.stop();
 }
+
+// With real threads: a phone speaks all the time while its leg goes to and fro, and what came on the way is counted, none twice.
+TEST_CASE("packets that come while a stream moves wait for it") {
+    real_clock clock;
+    media_service service(clock, some_ports());
+    worker calls("calls", clock);
+    listener events;
+    const auto box = std::make_shared<leg_mailbox>(calls);
+    box->open(events);
+    service.start();
+    std::uint64_t sent = 0;
+    {
+        peer phone;
+        auto leg = std::move(*stream::open_rtp(service, service.thread(0), "127.0.0.1", box, "moves"));
+        leg->configure(phone.agreed(), {});
+        const auto received = [&] {
+            leg->request_figures();
+            const auto limit = clock.now() + 5s;
+            while (events.of<event::figures>().empty() && clock.now() < limit) {
+                calls.run_ready();
+                std::this_thread::yield();
+            }
+            const auto all = events.of<event::figures>();
+            events.all.clear();
+            REQUIRE(all.size() == 1);
+            REQUIRE(all[0].now.packets_lost == 0);
+            return all[0].now.packets_received;
+        };
+        REQUIRE(received() == 0); // it is configured
+        for (std::size_t i = 0; i < 200; ++i) {
+            phone.talk(leg->rtp_port());
+            leg->move_to(service.thread(1 - i % 2));
+            phone.talk(leg->rtp_port());
+            sent += 2;
+            if (i % 10 == 9)
+                for (int tries = 0; tries < 1000 && received() < sent; ++tries) {}
+        }
+        REQUIRE(received() == sent);
+    }
+    service.stop();
+    box->close();
+}

@@ -1,6 +1,8 @@
 // One leg: whose packets it takes, what it plays, what it tells.
+#include "core/media/prompt_library.hpp"
 #include "core/media/rtcp.hpp"
 #include "media_stage.hpp"
+#include "tests/core/media/prompt_files.hpp"
 
 using namespace strowger;
 using namespace strowger::media;
@@ -46,6 +48,72 @@ TEST_CASE("a newer play replaces the old one, music goes on until it is stopped,
     a.audio->play(4, {}, 0); // nothing to hear does not go on for ever
     s.time.advance(100ms);
     REQUIRE(a.events.of<event::play_ended>().size() == 1);
+}
+
+TEST_CASE("a prompt is sent byte for byte in the law of the leg, also after a change of the law, and filled up with silence") {
+    strowger::test::temporary_directory dir;
+    std::vector<std::int16_t> samples;
+    for (int i = 0; i < 1000; ++i) samples.push_back(static_cast<std::int16_t>(i * 30 - 15000));
+    strowger::test::write(dir / "sounds/en/rise.wav", strowger::test::wav(samples));
+    prompt_sources sources{{dir / "sounds"}, dir / "cache", {}, {}};
+    prompt_library library(sources);
+    const auto rise = library.find("rise", "en").value();
+
+    stage s;
+    stage::leg a(s, false);
+    a.agree(a.phone.agreed("PCMA"));
+    a.audio->play(1, {{rise, {}, "rise"}, silence(20ms)});
+    s.time.advance(60ms);
+    a.agree(a.phone.agreed("PCMU"));
+    s.time.advance(500ms);
+    REQUIRE(a.events.of<event::play_ended>().size() == 1);
+    const auto heard = a.phone.listen();
+    REQUIRE(heard.size() == 8); // 1000 samples and 160 of silence
+    bool changed = false;
+    for (std::size_t i = 0; i < heard.size(); ++i) {
+        const auto& [header, payload] = heard[i];
+        REQUIRE(header.sequence == static_cast<std::uint16_t>(heard[0].header.sequence + i));
+        changed = changed || header.payload_type == 0;
+        REQUIRE(header.payload_type == (changed ? 0 : 8));
+        const auto codec = changed ? codec_id::pcmu : codec_id::pcma;
+        for (std::size_t k = 0; k < payload.size(); ++k) {
+            const auto at = 160 * i + k;
+            REQUIRE(payload[k] == (at < 1000 ? rise->data(codec)[at] : silence_byte(codec)));
+        }
+    }
+    REQUIRE(changed);
+}
+
+TEST_CASE("an IPv6 phone is heard, played to and guarded as others are, and the mapped address of an IPv4 one is not taken") {
+    if (!bind_udp(socket_address::parse("::1", 0))) {
+        WARN("this machine has no IPv6: not tested");
+        return;
+    }
+    stage s;
+    stage::leg a(s, false, 0, "::1");
+    a.agree(a.phone.agreed());
+    a.audio->listen_to(*a.audio);
+    s.time.settle();
+    peer stranger("::1");
+    stranger.talk(a.port());
+    s.time.settle();
+    for (int i = 0; i < 3; ++i) {
+        a.talk(std::byte{0x21});
+        s.time.advance(20ms);
+    }
+    const auto heard = a.phone.listen();
+    REQUIRE(heard.size() == 3);
+    REQUIRE(heard[0].payload == std::vector<std::byte>(160, std::byte{0x21}));
+    const auto f = s.figures(a);
+    REQUIRE(f.packets_received == 3);
+    REQUIRE(f.packets_foreign == 1);
+    REQUIRE(f.local_address == fmt::format("[::1]:{}", a.port()));
+    REQUIRE(f.remote_address == fmt::format("[::1]:{}", a.phone.port()));
+    peer four; // its packets do not reach a socket of IPv6 alone
+    four.talk(a.port());
+    s.time.advance(20ms);
+    REQUIRE(s.figures(a).packets_foreign == 1);
+    REQUIRE(a.phone.listen().empty());
 }
 
 TEST_CASE("on hold nothing is sent, and afterwards our stream goes on by the time that passed") {
