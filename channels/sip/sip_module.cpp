@@ -157,8 +157,8 @@ private:
         if (!thread_.joinable()) return;
         gate_->post([](user_agent& ua) { ua.shut_down(std::chrono::seconds(2)); });
         thread_.join();
-        // The store may still hold completions of registrations: their code must not go before them. The last of them may be in its
-        // destructor when it is no longer counted, hence the pause; the loader calls this where it may block.
+        // The store may still hold completions of registrations: their code must not go before them. The last of them may be in
+        // its destructor when it is no longer counted, hence the pause; the loader calls this where it may block.
         if (ua_->under_way() == 0) return;
         while (ua_->under_way() != 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
         std::this_thread::sleep_for(std::chrono::milliseconds(50));

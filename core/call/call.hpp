@@ -46,7 +46,7 @@ private:
     std::string extension_, context_;
 };
 
-/// What becomes of a transfer. Belongs to the worker of the call that gave the leg away; the one that has it now only posts there.
+/// What becomes of a transfer. Belongs to the worker of the call that gave the leg away; who has the leg now only posts there.
 struct transfer_fate {
     transfer_fate(worker& at, media::media_thread& with, signal& tell);
     ~transfer_fate();

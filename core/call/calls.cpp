@@ -128,23 +128,22 @@ tl::expected<std::shared_ptr<leg_mailbox>, refusal> calls::incoming(incoming_cal
 }
 
 std::string calls::adopt(std::unique_ptr<leg> given, incoming_call facts, const std::string& parent_call,
-                         std::shared_ptr<transfer_fate> fate, std::function<task<void>(call&)> story) {
+                         std::function<task<void>(call&)> story, std::shared_ptr<transfer_fate> fate) {
     const auto index = pick();
     auto& home = shards_[index]->home;
     auto id = make_call_id();
     ++count_;
     ++total_;
     given->depart(home, core_.media().thread(index % core_.media().size()));
-    home.post(
-        [this, index, id, facts = std::move(facts), given = std::move(given), parent_call, fate = std::move(fate),
-         story = std::move(story)]() mutable {
-            auto c = std::make_shared<call>(core_, shards_[index]->home, id, std::move(facts));
-            c->ledger().parent(parent_call);
-            c->fate_ = std::move(fate);
-            auto& moved = *given;
-            run(index, std::move(c), std::move(given), std::move(story));
-            moved.arrive();
-        });
+    home.post([this, index, id, facts = std::move(facts), given = std::move(given), parent_call, story = std::move(story),
+               fate = std::move(fate)]() mutable {
+        auto c = std::make_shared<call>(core_, shards_[index]->home, id, std::move(facts));
+        c->ledger().parent(parent_call);
+        c->fate_ = std::move(fate);
+        auto& moved = *given;
+        run(index, std::move(c), std::move(given), std::move(story));
+        moved.arrive();
+    });
     return id;
 }
 
@@ -273,7 +272,7 @@ void calls::notice_changed(std::size_t index, std::uint64_t id) {
     facts.from = n.line->who();
     facts.peer = n.line->peer();
     std::function<task<void>(call&)> story = [text = n.text](call& it2) { return emergency_notice(it2, text); };
-    adopt(std::move(n.line), std::move(facts), {}, nullptr, std::move(story));
+    adopt(std::move(n.line), std::move(facts), {}, std::move(story));
 }
 
 void calls::end_all(hangup_cause cause, std::string by, std::function<bool(const call&)> which) {

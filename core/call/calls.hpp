@@ -33,10 +33,10 @@ public:
     tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line, lease driver);
     std::optional<refusal> would_refuse(std::string_view to_number) const;
     /// Gives a leg to a new call of its own, which runs extension `facts.to_number`: a blind transfer. The leg moves to whichever
-    /// worker has room, and back again when the transfer reaches nobody: `fate` tells. Returns the new call's id. On the leg's
-    /// worker. With a story of its own the new call runs that instead of an extension.
+    /// worker has room, and with a `fate` back again when the transfer reaches nobody. Returns the new call's id. On the leg's
+    /// worker. With a story of its own it runs that instead of an extension.
     std::string adopt(std::unique_ptr<leg> given, incoming_call facts, const std::string& parent_call,
-                      std::shared_ptr<transfer_fate> fate, std::function<task<void>(call&)> story = {});
+                      std::function<task<void>(call&)> story = {}, std::shared_ptr<transfer_fate> fate = {});
 
     /// Calls are found on their workers: these ask there and come back.
     task<std::vector<call_line>> list();

@@ -355,7 +355,7 @@ task<std::shared_ptr<transfer_fate>> dialling::give_away(std::unique_ptr<leg> ot
         asking& operator=(const asking&) = delete;
         ~asking() { fate->waits = nullptr; }
     } const asked(call_);
-    call_.ledger().child(core_.calls().adopt(std::move(other), std::move(facts), call_.id(), asked.fate));
+    call_.ledger().child(core_.calls().adopt(std::move(other), std::move(facts), call_.id(), {}, asked.fate));
     call_.doing = "transferring to " + target;
     while (!asked.fate->over) co_await wait_for(call_.changed());
     co_return asked.fate;

@@ -8,6 +8,8 @@ from case import EngineCase
 
 
 class Calls(EngineCase):
+    sections = {"limits": "calls_per_second = 1000"}  # for the races, which make twenty calls at once
+
     def test_an_announcement_is_heard_and_the_engine_hangs_up(self):
         call = self.phone("alice").call("300").wait_answered()
         self.wait_prompt(call, "demo-thanks")

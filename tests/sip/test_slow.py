@@ -7,6 +7,8 @@ from case import EngineCase
 
 
 class Slow(EngineCase):
+    sections = test_calls.Calls.sections
+
     def test_a_missing_ack_ends_the_call_by_bye_after_32_seconds_and_not_before(self):
         call = self.phone("alice").call("305", withhold_ack=True).wait_answered()
         began = time.monotonic()
