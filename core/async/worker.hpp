@@ -82,8 +82,8 @@ public:
     /// Ends the loop after the job that runs now, and joins. Harmless when not started.
     void stop();
 
-    /// Destroys what is queued without running it, when no thread runs the loop any more: jobs may hold what must go before the code
-    /// or the services that it needs.
+    /// Destroys what is queued without running it, when no thread runs the loop any more: jobs may hold what must go before the
+    /// code or the services that it needs.
     void discard();
 
     /// Queues a job. Any thread. Jobs of one poster keep their order.

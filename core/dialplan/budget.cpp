@@ -16,8 +16,8 @@ int timer_signal() { return SIGRTMIN + 3; }
 
 constexpr duration tick = 10ms;
 
-// What the signal handler sees. It runs on the very thread that it interrupts, so compiler fences order everything. The timer runs
-// all the time, but only processor time moves it: an idle thread gets no signal, and a slice costs no system call.
+// What the signal handler sees. It runs on the very thread that it interrupts, so compiler fences order everything. The timer
+// runs all the time, but only processor time moves it: an idle thread gets no signal, and a slice costs no system call.
 struct watch {
     lua_State* volatile running = nullptr;
     volatile std::int64_t ticks_left = 0;

@@ -20,7 +20,8 @@ public:
     ~module_library();
 
     const module_descriptor& descriptor() const noexcept { return *descriptor_; }
-    /// Closes it and deletes the copy; true when no mapping of it is left, else the copy stays too. Not below a frame of the module.
+    /// Closes it and deletes the copy; true when no mapping of it is left, else the copy stays too. Not below a frame of the
+    /// module.
     bool close() noexcept;
 
 private:
