@@ -108,10 +108,11 @@ class Engine:
             "sip": f'listen = ["127.0.0.1:{self.port}"]',
             "dialplan": f'directory = "{self.folder / "dialplan"}"',
         }
-        sections["sounds"] = f'music = "{self.folder / "music.wav"}"'
         sounds = sounds_folder()
-        if sounds:
-            sections["sounds"] += f'\ndirectories = ["{SOURCE / "sounds"}", "{sounds.parent}"]'
+        folders = [SOURCE / "sounds"] + ([sounds.parent] if sounds else [])
+        sections["sounds"] = "directories = [" + ", ".join(f'"{folder}"' for folder in folders) + "]"
+        if "music" not in self._sections.get("sounds", ""):
+            sections["sounds"] += f'\nmusic = "{self.folder / "music.wav"}"'
         for name, (extension, password) in self.users.items():
             sections[f"users.{name}"] = f'extension = "{extension}"\npassword = "{password}"'
         for name, text in self._sections.items():

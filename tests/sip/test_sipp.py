@@ -102,8 +102,10 @@ class SippAgainstTheEngine(EngineCase):
     def test_registrations(self):
         self.run_scenario("register", calls=10)
 
-    def test_a_call_with_a_digit(self):
+    def test_a_digit_by_rfc_4733_connects_to_bob(self):
+        bob = self.phone("bob")
         self.run_scenario("call_digit", "100", calls=1, limit=30)
+        self.assertEqual(1, len(bob.calls), "the attendant did not understand the key 1")
 
     def test_cancelled_calls(self):
         self.run_scenario("cancel", "304", calls=10)
@@ -118,7 +120,7 @@ class SippAgainstTheEngine(EngineCase):
         time.sleep(1)
         self.no_calls_left(40)
 
-    def test_no_cancel_fails_with_five_per_cent_loss(self):
+    def test_no_registration_fails_with_five_per_cent_loss(self):
         self.run_scenario("register", calls=50, rate=10, lost=5)
 
 
