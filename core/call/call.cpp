@@ -53,6 +53,7 @@ duration call::age() const noexcept { return core_.time().now() - began_; }
 void call::begin(std::unique_ptr<leg> caller, lease story_lease, std::function<task<void>(call&)> story, job finished) {
     caller_ = std::move(caller);
     caller_->watcher = [this](leg& l) { caller_changed(l); };
+    ledger_->leg_seen(*caller_); // the first line of the record
     story_lease_ = std::move(story_lease);
     finished_ = std::move(finished);
     max_length_ =
