@@ -127,6 +127,7 @@ class Engine:
         self.settings_file.write_text(self.settings())
         environment = dict(os.environ)
         environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
+        environment.setdefault("LSAN_OPTIONS", f"suppressions={HERE / 'leaks.supp'}:print_suppressions=0")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         self._output = open(self.folder / "output", "wb")
         self._process = subprocess.Popen([str(program()), "run", "--config", str(self.settings_file), "--socket",
