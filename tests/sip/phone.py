@@ -16,7 +16,6 @@ import heapq
 import itertools
 import random
 import re
-import select
 import socket
 import threading
 import time
@@ -24,6 +23,7 @@ from typing import Callable
 
 import sipmsg
 from call import Call
+from rtp import readable
 from sipmsg import Digest, Message, SipError, host_port, token
 
 T1, T2 = 0.5, 4.0
@@ -168,7 +168,7 @@ class Phone:
                 pause = min(self._timers[0][0] - now, 1.0) if self._timers else 1.0
                 streams = list(self._streams)
             try:
-                ready, _, _ = select.select([self._udp, self._listener, self._wake_read, *streams], [], [], max(0.0, pause))
+                ready = readable([self._udp, self._listener, self._wake_read, *streams], max(0.0, pause))
             except OSError:
                 continue
             for sock in ready:

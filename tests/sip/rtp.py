@@ -66,6 +66,15 @@ def bind_pair(ip: str) -> tuple[socket.socket, socket.socket]:
     raise OSError(f"no free pair of ports on {ip} between 20000 and 32000")
 
 
+def readable(sockets: list, timeout: float) -> list:
+    """Those of the sockets that have something to read, by poll(): select() knows no descriptor above 1023."""
+    poller = select.poll()
+    by_descriptor = {s.fileno(): s for s in sockets}
+    for descriptor in by_descriptor:
+        poller.register(descriptor, select.POLLIN)
+    return [by_descriptor[descriptor] for descriptor, _ in poller.poll(1000 * timeout)]
+
+
 class RtpStream:
     """Sends nothing until `start` is called with the peer's address; receives from the beginning.
 
@@ -216,7 +225,7 @@ class RtpStream:
 
     def _receive(self) -> None:
         while not self._stop.is_set():
-            ready, _, _ = select.select([self.rtp, self.rtcp], [], [], 0.1)
+            ready = readable([self.rtp, self.rtcp], 0.1)
             for sock in ready:
                 try:
                     data, source = sock.recvfrom(65536)
