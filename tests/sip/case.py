@@ -81,7 +81,9 @@ class EngineCase(unittest.TestCase):
             self.assert_tone(hearer.listen(0.4), frequency)
             stats = hearer.rtp.statistics(marks[hearer])
             self.assertEqual((0, 1), (stats.lost, len(stats.ssrcs)), f"{hearer.phone.user} lost packets")
-            self.assertLess(stats.largest_interval, 0.5, f"{hearer.phone.user} heard a gap")
+            # A sanitized engine is many times slower, and the tester shares its two cores: there only a standstill counts.
+            gap = 3.0 if engine.build_folder().name in ("asan", "tsan") else 0.5
+            self.assertLess(stats.largest_interval, gap, f"{hearer.phone.user} heard a gap")
         out.hang_up()
         back.wait_ended()
 

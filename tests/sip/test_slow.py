@@ -53,7 +53,9 @@ class Slow(EngineCase):
         bob.wait(lambda: not self.engine.console_json("sip show")["dialogs"], 40, "end of the dialog")
 
     def test_a_thousand_cancels_around_the_answer_leave_no_call(self):
-        test_calls.Calls.cancel_around_the_answer(self, 1000)  # type: ignore[arg-type]
+        for _ in range(5):  # a phone that remembers a thousand calls gets too slow itself
+            test_calls.Calls.cancel_around_the_answer(self, 200)  # type: ignore[arg-type]
+            self.doCleanups()
 
     def test_a_phone_that_does_not_answer_at_all_gives_the_caller_a_refusal(self):
         alice, bob = self.phone("alice"), self.phone("bob")
