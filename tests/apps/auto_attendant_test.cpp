@@ -27,11 +27,6 @@ context "internal" {
 }
 )";
 
-bool heard(const virtual_phone& p, const std::string& what) {
-    const auto all = p.heard();
-    return std::find(all.begin(), all.end(), what) != all.end();
-}
-
 } // namespace
 
 TEST_CASE("a key during the greeting stops it and connects at once") {

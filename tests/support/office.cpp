@@ -1,4 +1,5 @@
 #include "tests/support/office.hpp"
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
@@ -45,6 +46,11 @@ bool heard_log::contains(std::string_view text) const { return all().find(text) 
 std::string heard_log::all() const {
     const std::lock_guard lock(lines_->mutex);
     return lines_->text;
+}
+
+int heard(const virtual_phone& p, const std::string& what) {
+    const auto all = p.heard();
+    return static_cast<int>(std::count(all.begin(), all.end(), what));
 }
 
 office::office(const std::string& dialplan, office_options o) {

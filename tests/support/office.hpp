@@ -40,6 +40,9 @@ private:
     std::unique_ptr<lines> lines_;
 };
 
+/// How often that prompt, tone or music began to be played to the phone, by its name.
+int heard(const virtual_phone& p, const std::string& what);
+
 struct office_options {
     std::vector<std::string> modules{"loop", "echo", "auto_attendant"};
     unsigned workers = 1;

@@ -35,11 +35,6 @@ context "internal" {
 }
 )";
 
-bool heard(const virtual_phone& p, const std::string& what) {
-    const auto all = p.heard();
-    return std::find(all.begin(), all.end(), what) != all.end();
-}
-
 } // namespace
 
 TEST_CASE("a caller to a number that does not exist is told so") {

@@ -11,10 +11,6 @@ using phone_state = virtual_phone::state;
 
 namespace {
 
-int heard(const virtual_phone& p, const std::string& what) {
-    const auto all = p.heard();
-    return static_cast<int>(std::count(all.begin(), all.end(), what));
-}
 std::string plan(const std::string& body, const std::string& more = {}) {
     return "context 'internal' { ['100'] = function(call) " + body + " end, " + more + " }";
 }
