@@ -78,6 +78,7 @@ struct agent::impl {
     std::unordered_map<transaction_id, std::unique_ptr<client>> clients;
     std::multimap<instant, timed> timers;
     std::unordered_map<std::uint64_t, instant> timer_times;
+    instant armed = instant::max(); ///< when timer_fd will tell
     std::vector<std::unique_ptr<client>> dead_clients; ///< their callbacks may still be on the stack
     std::vector<std::unique_ptr<server>> dead_servers;
 
@@ -199,13 +200,12 @@ void agent::impl::drain_queue() {
     for (auto& work : queue->take()) work();
 }
 
+/// A timer that was cancelled leaves timer_fd as it is: waking up once for nothing costs less than every change of it.
 void agent::impl::arm_timer() {
-    itimerspec when{};
-    if (!timers.empty()) {
-        const auto ns = std::max<std::int64_t>(1, timers.begin()->first.time_since_epoch().count());
-        when.it_value.tv_sec = ns / 1'000'000'000;
-        when.it_value.tv_nsec = ns % 1'000'000'000;
-    }
+    if (timers.empty() || timers.begin()->first >= armed) return;
+    armed = timers.begin()->first;
+    const auto ns = std::max<std::int64_t>(1, armed.time_since_epoch().count());
+    const itimerspec when{{}, {ns / 1'000'000'000, ns % 1'000'000'000}};
     timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, nullptr);
 }
 
@@ -213,6 +213,7 @@ void agent::impl::fire_timers() {
     bury();
     std::uint64_t count = 0;
     [[maybe_unused]] const auto got = ::read(timer_fd, &count, sizeof count);
+    armed = instant::max();
     const auto now = std::chrono::steady_clock::now();
     while (!timers.empty() && timers.begin()->first <= now) {
         auto node = timers.extract(timers.begin());
