@@ -66,7 +66,7 @@ private:
         void operator()(evp_mac_ctx_st* c) const noexcept;
     };
     std::string mac(std::string_view body) const;
-    std::unique_ptr<evp_mac_ctx_st, freed> keyed_; ///< made once: OpenSSL takes ten times as long to find an algorithm as to run it
+    std::unique_ptr<evp_mac_ctx_st, freed> keyed_; ///< made once: for OpenSSL to find an algorithm takes longer than to run it
     std::uint32_t lifetime_;
     std::map<std::string, used, std::less<>> used_;
 };
