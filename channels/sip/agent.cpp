@@ -78,8 +78,11 @@ struct agent::impl {
     std::unordered_map<transaction_id, std::unique_ptr<client>> clients;
     std::multimap<instant, timed> timers;
     std::unordered_map<std::uint64_t, instant> timer_times;
+    instant armed = instant::max(); ///< when timer_fd will tell
     std::vector<std::unique_ptr<client>> dead_clients; ///< their callbacks may still be on the stack
     std::vector<std::unique_ptr<server>> dead_servers;
+    std::vector<job> deferred;
+    int depth = 0;
 
     ~impl();
     result<> open_sockets();
@@ -90,6 +93,24 @@ struct agent::impl {
         dead_clients.clear();
         dead_servers.clear();
     }
+    /// One call from Sofia to us, or several within each other.
+    class turn {
+    public:
+        explicit turn(impl& me) noexcept : me_(me) {
+            if (me_.depth++ == 0) me_.bury();
+        }
+        turn(const turn&) = delete;
+        turn& operator=(const turn&) = delete;
+        ~turn() {
+            while (me_.depth == 1 && !me_.deferred.empty())
+                for (auto& work : std::exchange(me_.deferred, {})) work();
+            --me_.depth;
+        }
+
+    private:
+        impl& me_;
+    };
+    bool traced() const { return set.tracing && set.wants_trace && set.trace && set.tracing(); }
 
     message convert(const sip_t* sip, msg_t* raw, tport_t* through) const {
         return read_message(sip, raw, through, self->bound_);
@@ -195,24 +216,24 @@ void agent::run() { su_root_run(impl_->root); }
 void agent::stop() { su_root_break(impl_->root); }
 
 void agent::impl::drain_queue() {
-    bury();
+    const turn running(*this);
     for (auto& work : queue->take()) work();
 }
 
+/// A timer that was cancelled leaves timer_fd as it is: waking up once for nothing costs less than every change of it.
 void agent::impl::arm_timer() {
-    itimerspec when{};
-    if (!timers.empty()) {
-        const auto ns = std::max<std::int64_t>(1, timers.begin()->first.time_since_epoch().count());
-        when.it_value.tv_sec = ns / 1'000'000'000;
-        when.it_value.tv_nsec = ns % 1'000'000'000;
-    }
+    if (timers.empty() || timers.begin()->first >= armed) return;
+    armed = timers.begin()->first;
+    const auto ns = std::max<std::int64_t>(1, armed.time_since_epoch().count());
+    const itimerspec when{{}, {ns / 1'000'000'000, ns % 1'000'000'000}};
     timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, nullptr);
 }
 
 void agent::impl::fire_timers() {
-    bury();
+    const turn running(*this);
     std::uint64_t count = 0;
     [[maybe_unused]] const auto got = ::read(timer_fd, &count, sizeof count);
+    armed = instant::max();
     const auto now = std::chrono::steady_clock::now();
     while (!timers.empty() && timers.begin()->first <= now) {
         auto node = timers.extract(timers.begin());
@@ -221,6 +242,8 @@ void agent::impl::fire_timers() {
     }
     arm_timer();
 }
+
+void agent::later(job work) { impl_->deferred.push_back(std::move(work)); }
 
 std::uint64_t agent::after(duration delay, job work) {
     const auto when = std::chrono::steady_clock::now() + delay;
@@ -244,12 +267,12 @@ void agent::cancel_timer(std::uint64_t id) {
 }
 
 void agent::impl::trace(const char* direction, const message& m) const {
-    if (set.wants_trace && set.trace && set.wants_trace(m))
+    if (traced() && set.wants_trace(m))
         set.trace(fmt::format("{} {}\n{}", direction, m.source.text(), to_wire(m)));
 }
 
 int agent::impl::on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip) {
-    me->bury();
+    const turn running(*me);
     msg_t* raw = nta_incoming_getrequest(irq);
     auto m = me->convert(sip, raw, nta_incoming_transport(me->nta, irq, raw));
     if (raw != nullptr) msg_destroy(raw);
@@ -272,6 +295,7 @@ int agent::impl::on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip
 
 int agent::impl::on_ack_or_cancel(server* s, nta_incoming_t* irq, const sip_t* sip) {
     auto& me = *s->owner;
+    const turn running(me);
     const auto id = s->id;
     if (sip == nullptr) {
         me.listener->on_unacknowledged(id);
@@ -293,6 +317,7 @@ int agent::impl::on_ack_or_cancel(server* s, nta_incoming_t* irq, const sip_t* s
 
 int agent::impl::on_response(client* c, nta_outgoing_t* orq, const sip_t* sip) {
     auto& me = *c->owner;
+    const turn running(me);
     const auto id = c->id;
     if (sip == nullptr) return 0;
     msg_t* raw = nta_outgoing_getresponse(orq);
@@ -307,6 +332,7 @@ int agent::impl::on_response(client* c, nta_outgoing_t* orq, const sip_t* sip) {
 
 /// What fits no transaction. Only a 2xx to INVITE says something yet: it is repeated until it has its ACK.
 int agent::impl::on_stray(impl* me, nta_agent_t*, msg_t* raw, sip_t* sip) {
+    const turn running(*me);
     if (sip != nullptr && sip->sip_status != nullptr && sip->sip_cseq != nullptr &&
         sip->sip_cseq->cs_method == sip_method_invite && sip->sip_status->st_status / 100 == 2) {
         auto m = me->convert(sip, raw, nullptr);
@@ -366,7 +392,7 @@ void agent::reply(transaction_id id, response r) {
                         TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())),
                         TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END());
     su_home_deinit(home);
-    if (impl_->set.wants_trace) {
+    if (impl_->traced()) {
         if (msg_t* sent = nta_incoming_getresponse(irq)) {
             msg_t* asked = nta_incoming_getrequest(irq);
             if (const auto* sip = sip_object(sent))
@@ -446,7 +472,7 @@ transaction_id agent::send(request r) {
         log::warn("sip", "{} {}: Sofia would not send it to {}", r.method, clean(r.uri), next);
         return 0;
     }
-    if (me.set.wants_trace) {
+    if (me.traced()) {
         if (msg_t* sent = nta_outgoing_getrequest(c->orq)) {
             auto m = me.convert(sip_object(sent), nullptr, nta_outgoing_transport(c->orq));
             m.source.ip = hop->host;

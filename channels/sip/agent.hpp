@@ -75,6 +75,7 @@ public:
     struct options {
         std::vector<listen_address> listen;
         std::string user_agent;
+        std::function<bool()> tracing; ///< false: no message is wanted, so that none need be made for it
         std::function<bool(const message&)> wants_trace;
         std::function<void(std::string)> trace;
     };
@@ -104,6 +105,8 @@ public:
     /// Forgets it 64·T1 from now, when the last repeated 2xx of the last fork must have come.
     void retire_client(transaction_id id);
 
+    /// Runs `work` when the callback or the job that runs now has ended.
+    void later(job work);
     /// Runs `work` after this time; once.
     std::uint64_t after(duration delay, job work);
     void cancel_timer(std::uint64_t id);

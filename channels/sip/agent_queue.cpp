@@ -18,11 +18,13 @@ agent_queue::~agent_queue() {
 }
 
 void agent_queue::post(job work) {
-    const std::lock_guard lock(mutex_);
-    if (closed_) return;
-    jobs_.push_back(std::move(work));
-    if (std::exchange(armed_, true)) return;
-    const std::uint64_t one = 1;
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return;
+        jobs_.push_back(std::move(work));
+        if (std::exchange(armed_, true)) return;
+    }
+    const std::uint64_t one = 1; // written without the lock, or who wakes up waits for it first
     [[maybe_unused]] const auto written = ::write(event_, &one, sizeof one); // fails only when it is readable already
 }
 

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <set>
+#include <stdexcept>
 #include <vector>
 
 namespace strowger::sip {
@@ -121,11 +123,25 @@ std::optional<std::string> answer_challenge(std::string_view challenge, std::str
     return clean(out);
 }
 
+nonce_book::nonce_book(std::string key, std::uint32_t seconds) : lifetime_(seconds) {
+    EVP_MAC* hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    keyed_.reset(EVP_MAC_CTX_new(hmac));
+    EVP_MAC_free(hmac);
+    char digest[] = "SHA256";
+    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0), OSSL_PARAM_construct_end()};
+    if (!keyed_ || EVP_MAC_init(keyed_.get(), reinterpret_cast<const unsigned char*>(key.data()), key.size(), parameters) != 1)
+        throw std::runtime_error("OpenSSL has no HMAC with SHA-256, which nonces need");
+}
+
+void nonce_book::freed::operator()(evp_mac_ctx_st* c) const noexcept { EVP_MAC_CTX_free(c); }
+
 std::string nonce_book::mac(std::string_view body) const {
+    const std::unique_ptr<evp_mac_ctx_st, freed> one(EVP_MAC_CTX_dup(keyed_.get()));
     unsigned char out[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(body.data()),
-         body.size(), out, &length);
+    std::size_t length = 0;
+    if (!one || EVP_MAC_update(one.get(), reinterpret_cast<const unsigned char*>(body.data()), body.size()) != 1 ||
+        EVP_MAC_final(one.get(), out, &length, sizeof out) != 1)
+        throw std::bad_alloc();
     return hex(out, 12);
 }
 

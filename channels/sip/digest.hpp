@@ -3,9 +3,12 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+
+struct evp_mac_ctx_st; // OpenSSL
 
 namespace strowger::sip {
 
@@ -44,7 +47,7 @@ std::optional<std::string> answer_challenge(std::string_view challenge, std::str
 class nonce_book {
 public:
     /// `key` is kept over restarts; `seconds` is how long a nonce may be used.
-    explicit nonce_book(std::string key, std::uint32_t seconds = 300) : key_(std::move(key)), lifetime_(seconds) {}
+    explicit nonce_book(std::string key, std::uint32_t seconds = 300);
     /// `now`: wall time in seconds.
     std::string make(std::int64_t now);
     enum class verdict { good, stale, foreign, replayed };
@@ -59,8 +62,11 @@ private:
         std::uint64_t window = 0; ///< bit i: highest - i was used
         std::int64_t made = 0;
     };
+    struct freed {
+        void operator()(evp_mac_ctx_st* c) const noexcept;
+    };
     std::string mac(std::string_view body) const;
-    std::string key_;
+    std::unique_ptr<evp_mac_ctx_st, freed> keyed_; ///< made once: for OpenSSL to find an algorithm takes longer than to run it
     std::uint32_t lifetime_;
     std::map<std::string, used, std::less<>> used_;
 };

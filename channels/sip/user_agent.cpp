@@ -49,6 +49,7 @@ result<> user_agent::open() {
         o.listen.push_back(std::move(*l));
     }
     o.user_agent = settings_.user_agent;
+    o.tracing = [filter = trace_] { return filter->active(); };
     o.wants_trace = [filter = trace_](const message& m) { return filter->wants(m); };
     // The log writes control characters as \xNN, so each line goes by itself.
     o.trace = [](std::string text) {
@@ -67,7 +68,7 @@ result<> user_agent::open() {
 void user_agent::shut_down(duration limit) {
     closing_ = true;
     std::vector<std::shared_ptr<dialog>> all;
-    for (const auto& [id, d] : dialogs_) all.push_back(d);
+    for (const auto& [id, d] : dialogs_) all.push_back(d.kept);
     for (const auto& d : all) d->hang_up(hangup_cause::normal);
     if (dialogs_.empty()) return stack_->stop();
     stack_->after(limit, [this] { stack_->stop(); });
@@ -81,29 +82,44 @@ void user_agent::close() {
     dialogs_.clear();
 }
 
-void user_agent::add(std::shared_ptr<dialog> d) { dialogs_.emplace(d->id(), std::move(d)); }
+void user_agent::add(std::shared_ptr<dialog> d) {
+    const auto id = d->id();
+    dialogs_.emplace(id, entry{std::move(d), {}});
+}
+
+void user_agent::own(owners& in, transaction_id t, const dialog& d) {
+    in[t] = d.id();
+    const auto at = dialogs_.find(d.id());
+    if (at == dialogs_.end()) return;
+    auto& all = at->second.transactions;
+    if (all.size() == all.capacity())
+        std::erase_if(all, [this](auto one) { return !servers_.contains(one) && !clients_.contains(one); });
+    all.push_back(t);
+}
 
 void user_agent::remove(const dialog& d) {
     const auto id = d.id();
     // Not now: the dialog's own code runs.
-    stack_->after(duration::zero(), [this, id] {
-        const auto of_it = [id](const auto& entry) { return entry.second == id; };
-        std::erase_if(servers_, of_it);
-        std::erase_if(clients_, of_it);
-        if (const auto gone = find(id)) // not the tag of the dialog whose other fork it was
-            if (const auto tag = by_tag_.find(gone->state().local_tag); tag != by_tag_.end() && tag->second == id)
-                by_tag_.erase(tag);
-        dialogs_.erase(id);
+    stack_->later([this, id] {
+        if (const auto gone = dialogs_.find(id); gone != dialogs_.end()) {
+            for (const auto t : gone->second.transactions) {
+                servers_.erase(t);
+                clients_.erase(t);
+            }
+            const auto tag = by_tag_.find(gone->second.kept->state().local_tag);
+            if (tag != by_tag_.end() && tag->second == id) by_tag_.erase(tag); // else it is of the dialog whose other fork it was
+            dialogs_.erase(gone);
+        }
         if (closing_ && dialogs_.empty()) stack_->stop();
     });
 }
 
 std::shared_ptr<dialog> user_agent::find(dialog_id id) const {
     const auto it = dialogs_.find(id);
-    return it == dialogs_.end() ? nullptr : it->second;
+    return it == dialogs_.end() ? nullptr : it->second.kept;
 }
 
-std::shared_ptr<dialog> user_agent::owner(const std::unordered_map<transaction_id, dialog_id>& in, transaction_id t) const {
+std::shared_ptr<dialog> user_agent::owner(const owners& in, transaction_id t) const {
     const auto it = in.find(t);
     return it == in.end() ? nullptr : find(it->second);
 }
@@ -119,9 +135,11 @@ bool user_agent::is_ours(std::string_view name) const {
 
 std::vector<dialog_line> user_agent::dialogs() const {
     std::vector<dialog_line> out;
-    for (const auto& [id, d] : dialogs_)
+    for (const auto& [id, one] : dialogs_) {
+        const auto& d = one.kept;
         out.push_back(
             {d->state().call_id, d->state().local_party, d->state().remote_party, d->phase_name(), d->state().next_hop()});
+    }
     return out;
 }
 

@@ -24,6 +24,7 @@ public:
         what_ = std::move(what);
         active_ = what_ != "off";
     }
+    bool active() const noexcept { return active_; }
     bool wants(const message& m) const;
 
 private:
@@ -69,9 +70,9 @@ public:
     void index(const dialog& d) { by_tag_[d.state().local_tag] = d.id(); }
     std::shared_ptr<dialog> find(dialog_id id) const;
     /// Whose transaction it is from now on.
-    void own_server(transaction_id t, dialog& d) { servers_[t] = d.id(); }
+    void own_server(transaction_id t, dialog& d) { own(servers_, t, d); }
     void own_client(transaction_id t, dialog& d) {
-        if (t != 0) clients_[t] = d.id();
+        if (t != 0) own(clients_, t, d);
     }
     /// Sends an ACK, and sends it again whenever this 2xx comes again.
     void acknowledge(const message& success, request ack);
@@ -98,7 +99,9 @@ private:
     bool well_formed(transaction_id id, const message& m);
     std::string registered_user_at(std::string_view ip);
     std::shared_ptr<dialog> dialog_of(const message& m) const;
-    std::shared_ptr<dialog> owner(const std::unordered_map<transaction_id, dialog_id>& in, transaction_id t) const;
+    using owners = std::unordered_map<transaction_id, dialog_id>;
+    std::shared_ptr<dialog> owner(const owners& in, transaction_id t) const;
+    void own(owners& in, transaction_id t, const dialog& d);
 
     host& core_;
     settings settings_;
@@ -109,9 +112,13 @@ private:
     std::shared_ptr<const int> under_way_ = std::make_shared<const int>(0);
     std::shared_ptr<gate> door_;
     std::unique_ptr<agent> stack_;
-    std::unordered_map<dialog_id, std::shared_ptr<dialog>> dialogs_;
+    struct entry {
+        std::shared_ptr<dialog> kept;
+        std::vector<transaction_id> transactions; ///< all that are among the owners, and some that were
+    };
+    std::unordered_map<dialog_id, entry> dialogs_;
     std::unordered_map<std::string, dialog_id> by_tag_; ///< our tags are unique, and only we make them
-    std::unordered_map<transaction_id, dialog_id> servers_, clients_;
+    owners servers_, clients_;
     sent_acks acks_;
     std::atomic<bool> closing_{false};
 };

@@ -29,23 +29,31 @@ std::string value::text_or(std::string otherwise) const { return text() != nullp
 
 namespace {
 
-boost::json::value to_boost(const value& v) {
+boost::json::value to_boost(const value& v, const boost::json::storage_ptr& in) {
     if (const auto* b = v.boolean()) return *b;
     if (const auto* i = v.integer()) return *i;
     if (const auto* d = v.real()) return *d;
-    if (const auto* s = v.text()) return boost::json::value(boost::json::string(*s));
+    if (const auto* s = v.text()) return boost::json::value(boost::json::string(*s, in));
     if (const auto* l = v.items()) {
-        boost::json::array out;
+        boost::json::array out(in);
         out.reserve(l->size());
-        for (const auto& item : *l) out.push_back(to_boost(item));
+        for (const auto& item : *l) out.push_back(to_boost(item, in));
         return out;
     }
     if (const auto* t = v.fields()) {
-        boost::json::object out;
-        for (const auto& [key, item] : *t) out.emplace(key, to_boost(item));
+        boost::json::object out(in);
+        out.reserve(t->size());
+        for (const auto& [key, item] : *t) out.emplace(key, to_boost(item, in));
         return out;
     }
     return nullptr;
+}
+
+/// The copy that the library writes from lives in one piece of memory, on the stack if it is small.
+std::string in_one_line(const value& v) {
+    unsigned char room[4096];
+    boost::json::monotonic_resource copies(room);
+    return boost::json::serialize(to_boost(v, &copies));
 }
 
 value from_boost(const boost::json::value& v) {
@@ -93,14 +101,14 @@ void write_indented(const value& v, std::string& out, std::size_t depth) {
         line(depth);
         out += '}';
     } else {
-        out += boost::json::serialize(to_boost(v));
+        out += in_one_line(v);
     }
 }
 
 } // namespace
 
 std::string to_json(const value& v, bool indent) {
-    if (!indent) return boost::json::serialize(to_boost(v));
+    if (!indent) return in_one_line(v);
     std::string out;
     write_indented(v, out, 0);
     return out;

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::size_t kept_in_memory = 1000;
 constexpr std::size_t page_length = 256;
+/// At hundreds of calls a second, commits are few; who ended a call never waits for its record.
+constexpr duration patience = 100ms;
 
 value moment(const std::optional<wall_time>& t) { return t ? value(to_text(*t)) : value(); }
 
@@ -102,9 +104,10 @@ void ledger::add(value record) {
     }
     store::batch changes;
     changes.put(table_, began + " " + id, line);
-    core_.storage().write(std::move(changes), [line](result<> kept) {
+    const auto stored = [line = std::move(line)](result<> kept) {
         if (!kept) log::error("ledger", "a call's record could not be stored: {}; here it is: {}", kept.error().text, line);
-    });
+    };
+    core_.storage().write(std::move(changes), stored, patience);
 }
 
 void ledger::walk_stored(const std::function<bool(const std::string& id, const std::string& json)>& visit) const {

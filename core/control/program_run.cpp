@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <malloc.h>
 #include <mutex>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -150,9 +151,18 @@ int complain(const std::string& why) {
     return 1;
 }
 
+/// Memory of ended calls stays with its thread for the next ones, in place of going back and forth at each (0.1 CPU ms a call at
+/// 300 calls/s; malloc's "fast bins", which put that off for an expensive moment, cost as much again).
+void keep_memory_of_calls() {
+    ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    ::mallopt(M_TOP_PAD, 1 << 20);
+    ::mallopt(M_MXFAST, 0);
+}
+
 } // namespace
 
 int run_engine(const program_options& o) {
+    keep_memory_of_calls();
     auto settings = load_settings(o);
     if (!settings) return complain(settings.error().text);
     const auto& state = settings->engine.state_directory;

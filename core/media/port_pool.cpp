@@ -1,5 +1,6 @@
 #include "core/media/port_pool.hpp"
 #include "core/base/ids.hpp"
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -19,14 +20,15 @@ port_pool::port_pool(const clock& time, std::uint16_t first, std::uint16_t last,
     total_ = free_.size();
 }
 
-void port_pool::wake_rested() const {
-    for (const auto now = time_.now(); !resting_.empty() && resting_.front().until <= now; resting_.pop_front())
+void port_pool::wake(duration rested) const {
+    for (const auto now = time_.now(); !resting_.empty() && resting_.front().since + rested <= now; resting_.pop_front())
         free_.push_back(resting_.front().port);
 }
 
 std::uint16_t port_pool::take() {
     const std::lock_guard lock(mutex_);
-    wake_rested();
+    wake(rest_);
+    if (free_.empty()) wake(std::min(rest_, least_rest));
     if (free_.empty()) return 0;
     std::swap(free_[random_u64() % free_.size()], free_.back());
     const auto port = free_.back();
@@ -36,7 +38,7 @@ std::uint16_t port_pool::take() {
 
 void port_pool::put_to_rest(std::uint16_t port) noexcept {
     const std::lock_guard lock(mutex_);
-    resting_.push_back({time_.now() + rest_, port});
+    resting_.push_back({time_.now(), port});
 }
 
 result<port_pair> port_pool::open(const std::string& local_address) {
@@ -63,7 +65,7 @@ result<port_pair> port_pool::open(const std::string& local_address) {
 
 port_pool::figures port_pool::now() const {
     const std::lock_guard lock(mutex_);
-    wake_rested();
+    wake(rest_);
     return {total_ - free_.size() - resting_.size(), resting_.size(), total_};
 }
 

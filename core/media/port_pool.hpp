@@ -35,10 +35,13 @@ private:
     std::uint16_t port_ = 0;
 };
 
-/// A pair that was in use rests, so that late packets of an ended call reach nobody else's. Any thread.
+/// A pair that was in use rests, so that late packets of an ended call reach nobody else's. When all others are taken, those
+/// that rested longest go first, after `least_rest` at the soonest. Any thread.
 class port_pool : public std::enable_shared_from_this<port_pool> {
 public:
     /// `first` and `last` belong to the range; pairs begin at even ports.
+    static constexpr duration least_rest = std::chrono::seconds(2);
+
     port_pool(const clock& time, std::uint16_t first, std::uint16_t last, duration rest);
 
     /// Binds a random pair that is free there. Ports that another program holds are rested too.
@@ -50,13 +53,14 @@ public:
 private:
     friend class port_pair;
     struct resting {
-        instant until;
+        instant since;
         std::uint16_t port;
     };
     /// 0 when there is none.
     std::uint16_t take();
     void put_to_rest(std::uint16_t port) noexcept;
-    void wake_rested() const;
+    /// Frees what has rested for that long.
+    void wake(duration rested) const;
 
     const clock& time_;
     const std::uint16_t first_, last_;

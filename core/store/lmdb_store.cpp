@@ -207,7 +207,7 @@ std::vector<record> lmdb_store::scan_back(table t, std::size_t limit, std::strin
 
 // ---- writing
 
-void lmdb_store::write(batch changes, done completion) {
+void lmdb_store::write(batch changes, done completion, duration patience) {
     operation o;
     for (const auto& change : changes.changes_) {
         if (const auto good = check_key(change.key); !good) o.outcome = good;
@@ -227,7 +227,7 @@ void lmdb_store::write(batch changes, done completion) {
     else
         o.apply = [refused = o.outcome](transaction&) { return refused; };
     o.completion = std::move(completion);
-    submit(std::move(o));
+    submit(std::move(o), patience);
 }
 
 void lmdb_store::update(table in, std::string key, change_function change, updated completion) {
@@ -261,10 +261,32 @@ void lmdb_store::update(table in, std::string key, change_function change, updat
     submit(std::move(o));
 }
 
-void lmdb_store::submit(operation o) {
+void lmdb_store::submit(operation o, duration patience) {
     const std::lock_guard queueing(queue_mutex_);
     queue_.push_back(std::move(o));
-    if (!std::exchange(posted_, true)) post_commit();
+    if (posted_) return;
+    if (patience <= duration::zero()) {
+        posted_ = true;
+        post_commit();
+    } else if (!std::exchange(waiting_, true)) {
+        writer_.post([self = self_, patience] {
+            const std::lock_guard alone(self->mutex);
+            if (self->store) self->store->commit_later(patience);
+        });
+    }
+}
+
+void lmdb_store::commit_later(duration patience) {
+    const auto kept = std::make_shared<timer>(); // by its own job, until that has run
+    *kept = writer_.after(patience, [self = self_, kept] {
+        const std::lock_guard alone(self->mutex);
+        if (!self->store) return;
+        {
+            const std::lock_guard queueing(self->store->queue_mutex_);
+            self->store->waiting_ = false;
+        }
+        self->store->commit_queued();
+    });
 }
 
 void lmdb_store::post_commit() {

@@ -19,7 +19,7 @@ public:
     result<table> open_table(std::string_view name) override;
     std::optional<std::string> get(table t, std::string_view key) const override;
     std::vector<record> scan(table t, std::string_view prefix, std::size_t limit, std::string_view after) const override;
-    void write(batch changes, done completion) override;
+    void write(batch changes, done completion, duration patience) override;
     std::vector<record> scan_back(table t, std::size_t limit, std::string_view before) const override;
     void update(table t, std::string key, change_function change, updated completion) override;
 
@@ -41,8 +41,10 @@ private:
 
     result<> migrate();
     result<> migrate_to(std::size_t version);
-    void submit(operation o);
+    void submit(operation o, duration patience = {});
     void post_commit();
+    /// On the writer's thread.
+    void commit_later(duration patience);
     void commit_queued();
     std::vector<operation> next_group();
     void commit_group(std::span<operation> group);
@@ -74,7 +76,8 @@ private:
 
     std::mutex queue_mutex_; // guards all below it
     std::deque<operation> queue_;
-    bool posted_ = false;
+    bool posted_ = false;  // a commit is on its way
+    bool waiting_ = false; // one will be when the patience of somebody ends
 };
 
 } // namespace strowger::store

@@ -37,8 +37,22 @@ TEST_CASE("a port pair is even and odd, bound where it was asked for, and rests 
     const auto none = pool->open("127.0.0.1");
     REQUIRE_FALSE(none);
     REQUIRE(none.error().text.find("3 in use, 1 at rest") != std::string::npos);
-    clock.move_to(clock.now() + 30s);
+    clock.move_to(clock.now() + 2s);
     REQUIRE(pool->open("127.0.0.1"));
+}
+
+TEST_CASE("a port rests for its time while there are others, and less when there are none") {
+    virtual_clock clock;
+    const auto pool = std::make_shared<port_pool>(clock, 45030, 45033, 30s);
+    const auto first = pool->open("127.0.0.1")->rtp_port();
+    clock.move_to(clock.now() + 29s);
+    auto second = pool->open("127.0.0.1");
+    REQUIRE(second);
+    REQUIRE(second->rtp_port() != first);
+    REQUIRE(pool->open("127.0.0.1")->rtp_port() == first);
+    REQUIRE_FALSE(pool->open("127.0.0.1"));
+    clock.move_to(clock.now() + 2s);
+    REQUIRE(pool->open("127.0.0.1")->rtp_port() == first);
 }
 
 TEST_CASE("an address that is not ours, or none at all, is a clear error and costs no port") {

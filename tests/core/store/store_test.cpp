@@ -33,7 +33,7 @@ struct temporary_directory {
 /// A store whose writer is driven by hand.
 struct fixture {
     temporary_directory home;
-    real_clock time;
+    virtual_clock time;
     worker writer{"storage", time};
     std::unique_ptr<store::store> kept;
     store::table calls;
@@ -280,6 +280,33 @@ TEST_CASE("a store that is closed commits what waited, also when its writer neve
     CHECK(acknowledged);
     CHECK(f.kept->get(f.calls, "last") == "words");
     f.settle(); // the job posted for the first store must not touch it
+}
+
+TEST_CASE("a patient change waits for its time or for one in a hurry", "[store]") {
+    fixture f;
+    int kept = 0;
+    const auto count = [&kept](result<> r) { kept += r.has_value() ? 1 : 0; };
+    const auto patient = [&](std::string key) { f.kept->write(batch().put(f.calls, std::move(key), "x"), count, 100ms); };
+    patient("1");
+    f.settle();
+    f.time.move_to(f.time.now() + 99ms);
+    patient("2");
+    f.settle();
+    CHECK(kept == 0);
+    f.time.move_to(f.time.now() + 1ms);
+    f.settle();
+    CHECK(kept == 2);
+    patient("3");
+    CHECK(why(f.put("4", "hurry")) == "no failure");
+    CHECK(kept == 3);
+    patient("5");
+    f.time.move_to(f.time.now() + 100ms);
+    f.settle();
+    CHECK(kept == 4);
+    patient("6");
+    f.reopen();
+    CHECK(kept == 5);
+    f.settle();
 }
 
 TEST_CASE("a completion may write again", "[store]") {
