@@ -10,8 +10,11 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import capacity
+import changes
 from engine import Engine, register
 from load import Sipp, calls
 from measure import Failed, Generator, Program, Tool, free_port, resident_kb
@@ -23,6 +26,12 @@ STARTS = 7
 
 # What a figure should be at most: times a reference, or in its own unit.
 TARGETS = {
+    "setup.lua_5000.cpu": ("setup.small_dialplan", 1.1),
+    "memory.returned_again": (None, 1),
+    "dialplan.reload_5000.ms": (None, 100),
+    "dialplan.reload_5000.stall": (None, 5),
+    "module.cycle": (None, 2),
+    "threads.per_call": (None, 0),
     "setup.lua_answer_hangup.cpu": ("reference.nta", 3),
     "setup.lua_dial.cpu": ("reference.nta", 6),
     "media.bridge_pcmu.cpu_100": ("reference.relay", 1.6),
@@ -31,6 +40,8 @@ TARGETS = {
     "memory.bridged_call": (None, 60),
     "start.ready": (None, 100),
 }
+# What a figure should be at least.
+LEAST = {"setup.lua_answer_hangup.clean": 1500, "setup.lua_dial.clean": 700, "memory.returned": 0.9}
 # Further references to compare with.
 ALSO = {"setup.lua_answer_hangup.cpu": "reference.nta_challenged", "setup.lua_dial.cpu": "reference.nta_challenged"}
 
@@ -38,6 +49,7 @@ ALSO = {"setup.lua_answer_hangup.cpu": "reference.nta_challenged", "setup.lua_di
 class Bench:
     def __init__(self, build: Path, folder: Path, quick: bool):
         self.build, self.folder = build, folder
+        self.quick, self.rate = quick, RATE
         self.warm, self.seconds = (10, 15) if quick else (40, 30)
         self.values: dict[str, float] = {}
         self.failed = False
@@ -52,6 +64,8 @@ class Bench:
         if most is not None and (not reference or reference in self.values):
             reached = value <= most * (self.values[reference] if reference else 1)
             told.append(f"target {most}{' x ' + reference if reference else ''}: {'met' if reached else 'missed'}")
+        if name in LEAST:
+            told.append(f"target {LEAST[name]} at least: {'met' if value >= LEAST[name] else 'missed'}")
         self.line(f"{name} {value:.3f} {unit}", told)
 
     def fail(self, name: str, why: object) -> None:
@@ -231,6 +245,13 @@ class Bench:
             "memory.idle_call": (self.memory, "400"),
             "memory.bridged_call": (self.memory, "200"),
             "start.ready": (self.start,),
+            "setup.lua_answer_hangup.clean": (partial(capacity.answered, self),),
+            "setup.lua_dial.clean": (partial(capacity.dialled, self),),
+            "setup.lua_5000.cpu": (partial(capacity.large, self),),
+            "memory.returned": (partial(changes.returned, self),),
+            "dialplan.reload_5000": (partial(changes.reload, self),),
+            "module.cycle": (partial(changes.cycle, self),),
+            "threads.per_call": (partial(changes.threads_per_call, self),),
         }
 
     def run(self, wanted: str) -> None:

@@ -26,14 +26,15 @@ def request(method: str, port: int, local: int, sequence: int, user: str, extra:
 
 
 class Engine(Program):
-    """`strowger run` of a build, with the settings and the dialplan of this folder and a state of its own."""
+    """`strowger run` of a build, with the settings of this folder, its dialplan or another, and a state of its own."""
 
-    def __init__(self, build: Path, folder: Path):
+    def __init__(self, build: Path, folder: Path, dialplan: Path | None = None):
         self.port, self.output = free_port(), folder / "engine.log"
         (folder / "sounds").mkdir(parents=True, exist_ok=True)
         write_tone(folder / "sounds" / "bench-tone.wav")
         text = (HERE / "strowger.toml").read_text()
-        for name, value in {"BUILD": build, "FOLDER": folder, "HERE": HERE, "PORT": self.port}.items():
+        values = {"BUILD": build, "FOLDER": folder, "DIALPLAN": dialplan or HERE / "dialplan", "PORT": self.port}
+        for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
         (folder / "strowger.toml").write_text(text)
         started = time.monotonic()
