@@ -16,11 +16,23 @@ value moment(const std::optional<wall_time>& t) { return t ? value(to_text(*t)) 
 
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 
+value media_of(const media_figures& m) {
+    value::table out{{"packets_sent", m.packets_sent}, {"packets_received", m.packets_received},
+                     {"packets_lost", m.packets_lost}, {"packets_late", m.packets_late},
+                     {"jitter_ms", m.jitter_ms}};
+    if (!m.local_address.empty()) out["local"] = m.local_address;
+    if (!m.remote_address.empty()) out["remote"] = m.remote_address;
+    if (m.round_trip_ms) out["round_trip_ms"] = *m.round_trip_ms;
+    if (m.peer_loss) out["peer_loss"] = *m.peer_loss;
+    if (m.peer_jitter_ms) out["peer_jitter_ms"] = *m.peer_jitter_ms;
+    return out;
+}
+
 } // namespace
 
 void ledger_draft::leg_seen(const leg& l) {
     auto it = std::find_if(legs_.begin(), legs_.end(), [&](const leg_line& line) { return line.id == l.id(); });
-    if (it == legs_.end()) it = legs_.insert(legs_.end(), leg_line{l.id(), {}});
+    if (it == legs_.end()) it = legs_.insert(legs_.end(), leg_line{l.id(), {}, {}});
     auto& f = it->fields;
     f["id"] = l.id();
     f["driver"] = l.technology();
@@ -33,13 +45,17 @@ void ledger_draft::leg_seen(const leg& l) {
     f["ringing"] = moment(l.ringing_at());
     f["answered"] = moment(l.answered_at());
     if (l.cause()) f["cause"] = to_string(*l.cause());
-    if (const auto& m = l.figures()) {
-        value::table media{{"packets_sent", m->packets_sent},     {"packets_received", m->packets_received},
-                           {"packets_lost", m->packets_lost},     {"jitter_ms", m->jitter_ms},
-                           {"local", m->local_address},           {"remote", m->remote_address}};
-        if (m->round_trip_ms) media["round_trip_ms"] = *m->round_trip_ms;
-        f["media"] = std::move(media);
+    it->figures = l.figures();
+}
+
+bool ledger_draft::waits_for_figures(const std::function<void()>& told) {
+    bool waits = false;
+    for (auto& l : legs_) {
+        if (l.figures->final) continue;
+        l.figures->ended = told;
+        waits = true;
     }
+    return waits;
 }
 
 void ledger_draft::talk_began(const std::string& a, const std::string& b, wall_time at) {
@@ -71,7 +87,10 @@ value ledger_draft::finish(const value::table& head) {
     std::stable_sort(legs_.begin(), legs_.end(), [](const leg_line& a, const leg_line& b) {
         return a.fields.at("began").text_or("") < b.fields.at("began").text_or("");
     });
-    for (auto& l : legs_) legs.emplace_back(std::move(l.fields));
+    for (auto& l : legs_) {
+        if (const auto& counted = l.figures->now) l.fields["media"] = media_of(*counted);
+        legs.emplace_back(std::move(l.fields));
+    }
     for (const auto& t : talks_)
         talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", to_text(t.from)}, {"to", moment(t.to)}});
     for (const auto& c : children_) children.emplace_back(c);

@@ -6,6 +6,7 @@
 #include "core/store/store.hpp"
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,14 +16,17 @@ namespace strowger {
 
 class leg;
 class engine;
+struct leg_figures;
 
 /// What is being written down of a call that lives. On its worker only.
 class ledger_draft {
 public:
     explicit ledger_draft(std::string call_id) : call_id_(std::move(call_id)) {}
 
-    /// Begins a leg's line, or brings it up to date.
+    /// Begins a leg's line, or brings it up to date. Its media figures are those of the time when the record is finished.
     void leg_seen(const leg& l);
+    /// The media of some leg have not told their last figures yet: `told` is called once they have, perhaps before the others.
+    bool waits_for_figures(const std::function<void()>& told);
     void talk_began(const std::string& a, const std::string& b, wall_time at);
     void talk_ended(const std::string& a, const std::string& b, wall_time at);
     /// A step of the dialplan or a decision: "context internal, extension 200".
@@ -36,7 +40,11 @@ public:
     duration talk_time(wall_time now) const;
 
 private:
-    struct leg_line { std::string id; value::table fields; };
+    struct leg_line {
+        std::string id;
+        value::table fields;
+        std::shared_ptr<leg_figures> figures;
+    };
     struct talk { std::string a, b; wall_time from; std::optional<wall_time> to; };
     std::string call_id_, parent_;
     std::vector<std::string> children_;

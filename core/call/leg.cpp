@@ -87,11 +87,13 @@ result<> leg::open_audio(const media_description& with) {
     if (with.pipe) {
         stream_ = media::stream::open_pipe(core_.media(), *audio_home_, with.pipe, events_, call_id_);
         codec_ = "linear";
+        figures_->final = false;
         return {};
     }
     auto opened = media::stream::open_rtp(core_.media(), *audio_home_, with.local_address, events_, call_id_);
     if (!opened) return fail(opened);
     stream_ = std::move(*opened);
+    figures_->final = false;
     stream_->set_silence_limit(core_.settings().limits.rtp_timeout_seconds);
     return {};
 }
@@ -198,11 +200,27 @@ void leg::hang_up(hangup_cause why) noexcept {
 void leg::finish(hangup_cause why) {
     state_ = state::ended;
     cause_ = why;
+    if (!stream_) return;
+    count_the_last();
     stream_.reset();
+}
+
+/// The figures of this worker's part of the leg are told to who waits for them.
+void leg::count_the_last() {
+    stream_->tell_figures([to = home_, figures = figures_](media_figures counted) {
+        to->post([figures, counted = std::move(counted)]() mutable {
+            figures->now = std::move(counted);
+            figures->final = true;
+            if (const auto ended = std::exchange(figures->ended, {})) ended();
+        });
+    });
 }
 
 void leg::depart(worker& to, media::media_thread& audio) noexcept {
     watcher = nullptr;
+    if (stream_) count_the_last();
+    figures_ = std::make_shared<leg_figures>(); // the old ones stay with the ledger here
+    figures_->final = stream_ == nullptr;
     if (stream_) stream_->move_to(audio);
     home_ = &to;
     audio_home_ = &audio;
@@ -301,6 +319,6 @@ void leg::handle(event::media_silent& e) {
     hang_up(hangup_cause::out_of_order);
 }
 
-void leg::handle(event::figures& e) { figures_ = std::move(e.now); }
+void leg::handle(event::figures& e) { figures_->now = std::move(e.now); }
 
 } // namespace strowger
