@@ -2,15 +2,17 @@
 #include "core/call/leg.hpp"
 #include "core/engine.hpp"
 #include <algorithm>
-#include <set>
+#include <map>
+#include <mutex>
 
 namespace strowger {
 namespace {
 
-constexpr std::size_t kept_in_memory = 1000;
-constexpr std::size_t page_length = 256;
 /// At hundreds of calls a second, commits are few; who ended a call never waits for its record.
 constexpr duration patience = 100ms;
+// Removing goes faster than calls can come, and leaves the disk to them for most of the time.
+constexpr std::size_t removed_at_once = 200;
+constexpr duration pause_between = 250ms, pause_at_the_end = 60s;
 
 value moment(const std::optional<wall_time>& t) { return t ? value(to_text(*t)) : value(); }
 
@@ -106,74 +108,108 @@ value ledger_draft::finish(const value::table& head) {
     return record;
 }
 
-ledger::ledger(engine& core) : core_(core) {
+// ---- what is kept
+
+struct ledger::waiting {
+    std::mutex mutex;
+    std::map<std::string, std::string, std::greater<>> lines; // by key, the newest first
+};
+
+ledger::ledger(engine& core) : core_(core), waiting_(std::make_shared<waiting>()) {
     // Failing to open is told by start(), which opens the same store first.
-    if (auto opened = core_.storage().open_table("ledger")) table_ = *opened;
-    else log::error("ledger", "{}", opened.error().text);
+    for (auto& [to, name] : {std::pair(&table_, "ledger"), std::pair(&ids_, "ledger_ids")}) {
+        if (auto opened = core_.storage().open_table(name)) *to = *opened;
+        else log::error("ledger", "{}", opened.error().text);
+    }
 }
 
-void ledger::add(value record) {
+ledger::~ledger() = default;
+
+void ledger::add(const value& record) {
     auto line = to_json(record);
-    const auto began = record["began"].text_or("");
     const auto id = record["id"].text_or("");
+    // Calls that end in one millisecond stay in their order.
+    const auto key = fmt::format("{} {:08x} {}", record["ended"].text_or(""), added_++, id);
     {
-        const std::lock_guard lock(mutex_);
-        recent_.push_front(std::move(record));
-        if (recent_.size() > kept_in_memory) recent_.pop_back();
+        const std::lock_guard lock(waiting_->mutex);
+        waiting_->lines.emplace(key, line);
     }
     store::batch changes;
-    changes.put(table_, began + " " + id, line);
-    const auto stored = [line = std::move(line)](result<> kept) {
+    changes.put(table_, key, line).put(ids_, id, key);
+    const auto stored = [waits = waiting_, key, line = std::move(line)](result<> kept) {
         if (!kept) log::error("ledger", "a call's record could not be stored: {}; here it is: {}", kept.error().text, line);
+        const std::lock_guard lock(waits->mutex);
+        waits->lines.erase(key);
     };
     core_.storage().write(std::move(changes), stored, patience);
 }
 
-void ledger::walk_stored(const std::function<bool(const std::string& id, const std::string& json)>& visit) const {
+std::vector<value> ledger::newest(std::size_t count) const {
+    std::map<std::string, std::string, std::greater<>> lines; // what was stored meanwhile is there twice
+    {
+        const std::lock_guard lock(waiting_->mutex);
+        lines = waiting_->lines;
+    }
     try {
-        for (std::string before;;) {
-            const auto page = core_.storage().scan_back(table_, page_length, before);
-            for (const auto& r : page)
-                if (!visit(r.key.substr(r.key.rfind(' ') + 1), r.value)) return;
-            if (page.size() < page_length) return;
-            before = page.back().key;
-        }
+        for (auto& r : core_.storage().scan_back(table_, count)) lines.emplace(std::move(r.key), std::move(r.value));
     } catch (const store::store::unreadable& e) {
         log::error("ledger", "the records of earlier calls cannot be read: {}", e.what());
     }
-}
-
-std::vector<value> ledger::newest(std::size_t count) const {
     std::vector<value> out;
-    std::set<std::string> seen; // a record may be in memory and stored
-    {
-        const std::lock_guard lock(mutex_);
-        const auto here = std::min(count, recent_.size());
-        out.assign(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(here));
-        if (here == count) return out;
-        for (const auto& r : recent_) seen.insert(r["id"].text_or(""));
-    }
-    walk_stored([&](const std::string& id, const std::string& json) {
-        if (seen.contains(id)) return true;
-        if (auto record = from_json(json)) out.push_back(std::move(*record));
-        return out.size() < count;
-    });
+    for (auto it = lines.begin(); it != lines.end() && out.size() < count; ++it)
+        if (auto record = from_json(it->second)) out.push_back(std::move(*record));
     return out;
 }
 
 std::optional<value> ledger::find(const std::string& call_id) const {
+    std::optional<std::string> line;
     {
-        const std::lock_guard lock(mutex_);
-        for (const auto& r : recent_)
-            if (r["id"].text_or("") == call_id) return r;
+        const std::lock_guard lock(waiting_->mutex);
+        for (const auto& [key, text] : waiting_->lines)
+            if (key.ends_with(" " + call_id)) line = text;
     }
-    std::optional<value> found;
-    walk_stored([&](const std::string& id, const std::string& json) {
-        if (id != call_id) return true;
-        if (auto record = from_json(json)) found = std::move(*record);
-        return false;
+    try {
+        if (!line)
+            if (const auto key = core_.storage().get(ids_, call_id)) line = core_.storage().get(table_, *key);
+    } catch (const store::store::unreadable& e) {
+        log::error("ledger", "the record of call {} cannot be read: {}", call_id, e.what());
+    }
+    if (!line) return std::nullopt;
+    auto record = from_json(*line);
+    return record ? std::optional(std::move(*record)) : std::nullopt;
+}
+
+/// Removes the oldest that are too many or too old; true when there may be more of them.
+bool ledger::remove_some() {
+    const auto& keep = core_.settings().ledger;
+    auto& kept = core_.storage();
+    const auto first_kept = to_text(core_.time().wall() - keep.keep_days);
+    const auto count = kept.count(table_);
+    auto too_many = count - std::min<std::uint64_t>(count, keep.keep_records);
+    store::batch gone;
+    std::size_t removed = 0;
+    for (const auto& r : kept.scan(table_, {}, removed_at_once)) {
+        if (too_many == 0 && r.key >= first_kept) break;
+        too_many -= std::min<std::uint64_t>(too_many, 1);
+        gone.erase(table_, r.key).erase(ids_, r.key.substr(r.key.rfind(' ') + 1));
+        ++removed;
+    }
+    if (removed == 0) return false;
+    kept.write(std::move(gone), [](result<> done) {
+        if (!done) log::warn("ledger", "old records could not be removed: {}", done.error().text);
     });
-    return found;
+    log::debug("ledger", "{} old records are removed", removed);
+    return removed == removed_at_once;
+}
+
+void ledger::keep_in_bounds() {
+    bool more = false;
+    try {
+        more = remove_some();
+    } catch (const store::store::unreadable& e) {
+        log::error("ledger", "old records cannot be removed: {}", e.what());
+    }
+    next_ = core_.files().after(more ? pause_between : pause_at_the_end, [this] { keep_in_bounds(); });
 }
 
 } // namespace strowger
