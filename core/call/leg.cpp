@@ -27,6 +27,7 @@ std::unique_ptr<leg> leg::incoming(engine& core, worker& home, media::media_thre
     auto made = std::unique_ptr<leg>(new leg(core, home, audio, std::move(call_id)));
     made->technology_ = what.driver;
     made->peer_ = what.peer;
+    made->user_ = what.user;
     made->who_ = what.from;
     made->offer_ = what.offer;
     made->driver_ = std::move(driver);
@@ -44,6 +45,7 @@ result<std::unique_ptr<leg>> leg::originate(engine& core, worker& home, media::m
     made->outgoing_ = true;
     made->technology_ = what.to.driver;
     made->peer_ = what.to.address;
+    made->user_ = what.to.user;
     made->who_.number = what.number;
     made->preferred_codec_ = preferred_codec;
     made->events_ = std::make_shared<leg_mailbox>(home);
@@ -162,10 +164,15 @@ result<> leg::answer() {
     if (up() || ended()) return {};
     auto ours = first_description();
     if (!ours) return fail(ours);
-    state_ = state::up;
-    answered_at_ = core_.time().wall();
+    is_up();
     channel_->answer(std::move(*ours));
     return {};
+}
+
+void leg::is_up() {
+    state_ = state::up;
+    answered_at_ = core_.time().wall();
+    if (!user_.empty()) talk_.emplace(core_.activity(), user_);
 }
 
 void leg::transfer_result(std::uint64_t id, std::optional<hangup_cause> failed) {
@@ -200,6 +207,7 @@ void leg::hang_up(hangup_cause why) noexcept {
 void leg::finish(hangup_cause why) {
     state_ = state::ended;
     cause_ = why;
+    talk_.reset();
     if (!stream_) return;
     count_the_last();
     stream_.reset();
@@ -262,8 +270,7 @@ void leg::handle(event::answered& e) {
         hang_up(hangup_cause::incompatible);
         return;
     }
-    state_ = state::up;
-    answered_at_ = core_.time().wall();
+    is_up();
 }
 
 void leg::handle(event::offered& e) {

@@ -3,6 +3,7 @@
 #include "core/async/signal.hpp"
 #include "core/base/lease.hpp"
 #include "core/call/options.hpp"
+#include "core/call/user_activity.hpp"
 #include "core/channel/channel.hpp"
 #include "core/channel/mailbox.hpp"
 #include "core/media/stream.hpp"
@@ -126,6 +127,7 @@ private:
     result<media_description> answer_offer(const media_description& offer);
     result<> take_answer(const media_description& answer);
     void configure(const sdp::agreed_audio& a, const media_description& with);
+    void is_up();
     void finish(hangup_cause why);
     void count_the_last();
 
@@ -134,7 +136,7 @@ private:
     media::media_thread* audio_home_;
     const std::string id_;
     const std::string call_id_;
-    std::string technology_, peer_;
+    std::string technology_, peer_, user_;
     bool outgoing_ = false;
     state state_ = state::idle;
     std::optional<hangup_cause> cause_;
@@ -144,6 +146,7 @@ private:
     std::string channel_state_;
     wall_time made_at_;
     std::optional<wall_time> ringing_at_, answered_at_;
+    std::optional<user_activity::talk> talk_; // of a user's leg that is up
     std::shared_ptr<leg_figures> figures_ = std::make_shared<leg_figures>();
     std::uint64_t ids_ = 0;
 
