@@ -136,12 +136,12 @@ void ledger::add(const value& record) {
     }
     store::batch changes;
     changes.put(table_, key, line).put(ids_, id, key);
-    const auto stored = [waits = waiting_, key, line = std::move(line)](result<> kept) {
+    auto stored = [waits = waiting_, key, line = std::move(line)](result<> kept) {
         if (!kept) log::error("ledger", "a call's record could not be stored: {}; here it is: {}", kept.error().text, line);
         const std::lock_guard lock(waits->mutex);
         waits->lines.erase(key);
     };
-    core_.storage().write(std::move(changes), stored, patience);
+    core_.storage().write(std::move(changes), std::move(stored), patience);
 }
 
 std::vector<value> ledger::newest(std::size_t count) const {

@@ -32,7 +32,7 @@ TEST_CASE("records are found by their call, the newest ends first, before and af
         CHECK(o.core().ledger().newest(1).size() == 1);
         CHECK(o.core().ledger().find("older"));
         CHECK_FALSE(o.core().ledger().find("old"));
-        o.settle(); // now the disk has them
+        o.pass(1s); // now the disk has them
     }
 }
 
