@@ -27,7 +27,8 @@ std::filesystem::path beside_program(const char* name) {
 
 engine::engine(options o, const strowger::clock& time, virtual_time* by_hand)
     : options_(std::move(o)), time_(time), by_hand_(by_hand),
-      emergency_(options_.settings.emergency.country, options_.settings.emergency.numbers, {"0", "00", "9"}) {
+      emergency_(options_.settings.emergency.country, options_.settings.emergency.numbers, {"0", "00", "9"}),
+      activity_(time_) {
     control_ = std::make_unique<worker>("control", time_);
     files_ = std::make_unique<worker>("files", time_);
     writer_ = std::make_unique<worker>("store", time_);
@@ -126,6 +127,7 @@ result<> engine::start() {
     modules_ = std::make_unique<module_loader>(*this, m);
 
     control_->post([this] { expire_registrations(); });
+    files_->post([this] { ledger_->keep_in_bounds(); });
     // A broken dialplan must not keep the engine, and with it emergency calls, from starting.
     if (auto loaded = dialplan_->load(); !loaded)
         log::error("dialplan", "{}; calls are refused until `dialplan reload` succeeds, emergency calls go through",
@@ -153,6 +155,7 @@ result<> engine::load_prompts() {
     sources.directories = s.directories;
     sources.directories.push_back(beside_program("sounds"));
     sources.cache = options_.settings.engine.state_directory / "prompts";
+    sources.cache_limit = s.cache_limit;
     for (const auto& directory : s.directories) {
         if (!std::filesystem::is_directory(directory / "catalogue")) continue;
         auto catalogue = media::load_catalogue(directory / "catalogue");

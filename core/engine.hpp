@@ -6,6 +6,7 @@
 #include "core/call/calls.hpp"
 #include "core/call/emergency.hpp"
 #include "core/call/ledger.hpp"
+#include "core/call/user_activity.hpp"
 #include "core/channel/channel.hpp"
 #include "core/channel/phone.hpp"
 #include "core/config/secrets.hpp"
@@ -67,6 +68,7 @@ public:
     media::prompt_library& prompts() noexcept { return *prompts_; }
     dialplan_runtime& dialplan() noexcept { return *dialplan_; }
     const config::secrets& secrets() const noexcept { return *secrets_; }
+    user_activity& activity() noexcept { return activity_; }
     const emergency_numbers& emergency() const noexcept { return emergency_; }
     /// The control thread's socket for consoles and tests.
     std::filesystem::path state_directory() const { return options_.settings.engine.state_directory; }
@@ -85,6 +87,7 @@ private:
     const strowger::clock& time_;
     virtual_time* by_hand_;
     emergency_numbers emergency_;
+    user_activity activity_;
     std::unique_ptr<worker> control_, files_, writer_;
     std::vector<std::unique_ptr<worker>> workers_;
     std::unique_ptr<media::media_service> media_;

@@ -77,11 +77,16 @@ struct calls::shard {
     std::map<std::string, std::shared_ptr<call>> by_id;
     std::map<std::uint64_t, notice> notices;
     std::uint64_t notice_count = 0;
+    struct last_words {
+        std::unique_ptr<ledger_draft> draft;
+        value::table head;
+    };
+    std::map<std::string, last_words> ended; ///< calls without their record yet
 };
 
 calls::calls(engine& core) : core_(core) {
     for (std::size_t i = 0; i < core.worker_count(); ++i)
-        shards_.push_back(std::make_unique<shard>(shard{core.call_worker(i), {}, {}, 0}));
+        shards_.push_back(std::make_unique<shard>(shard{core.call_worker(i), {}, {}, 0, {}}));
 }
 
 calls::~calls() = default;
@@ -167,7 +172,8 @@ void calls::run(std::size_t index, std::shared_ptr<call> c, std::unique_ptr<leg>
 void calls::finish(std::size_t index, call& c) {
     c.ledger().leg_seen(c.caller());
     log::info(c, "ended: {} by {}", to_string(*c.cause()), c.ended_by());
-    core_.ledger().add(c.ledger().finish(ledger_head(c, core_.time().wall())));
+    auto& in = *shards_[index];
+    in.ended[c.id()] = {std::move(c.ledger_), ledger_head(c, core_.time().wall())};
     if (auto fate = std::move(c.fate_)) { // a transfer that reached nobody
         auto given = std::move(c.caller_);
         given->depart(fate->home, fate->audio);
@@ -182,14 +188,23 @@ void calls::finish(std::size_t index, call& c) {
         });
     }
     // The flow that runs this belongs to the call: it goes in a turn of its own.
-    auto& in = *shards_[index];
     const auto it = in.by_id.find(c.id());
     auto gone = std::move(it->second);
     in.by_id.erase(it);
-    in.home.post([this, gone = std::move(gone)]() mutable {
+    in.home.post([this, index, gone = std::move(gone)]() mutable {
+        const auto id = gone->id();
         gone.reset();
-        --count_;
+        write_down(index, id);
     });
+}
+
+void calls::write_down(std::size_t index, const std::string& id) {
+    auto& in = *shards_[index];
+    const auto it = in.ended.find(id);
+    if (it == in.ended.end() || it->second.draft->waits_for_figures([this, index, id] { write_down(index, id); })) return;
+    core_.ledger().add(it->second.draft->finish(it->second.head));
+    in.ended.erase(it);
+    --count_;
 }
 
 /// A call for help: no script, no limit. The configured targets are tried in order; somebody in the house is told.

@@ -66,6 +66,8 @@ private:
     void notify_emergency(call& c, const std::string& number);
     void notice_changed(std::size_t index, std::uint64_t id);
     void finish(std::size_t index, call& c);
+    /// Writes the record of a call that has ended, once the media of all its legs have told their figures.
+    void write_down(std::size_t index, const std::string& id);
 
     engine& core_;
     std::vector<std::unique_ptr<shard>> shards_;

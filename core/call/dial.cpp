@@ -1,11 +1,11 @@
 // Dialling: rings targets, connects the caller with the first that answers, and stays until one of them leaves.
-#include "core/base/ids.hpp"
 #include "core/call/call.hpp"
+#include "core/call/dial_order.hpp"
 #include "core/call/ledger.hpp"
 #include "core/call/leg.hpp"
+#include "core/call/talk.hpp"
 #include "core/engine.hpp"
 #include <algorithm>
-#include <random>
 
 namespace strowger {
 namespace {
@@ -112,13 +112,10 @@ private:
 /// Makes one attempt for every device of every target, with the times at which they start and stop to ring.
 void dialling::plan() {
     const auto now = call_.home().now();
-    auto targets = options_.targets;
-    if (options_.strategy == dial_options::order::random) {
-        std::shuffle(targets.begin(), targets.end(), std::mt19937_64(random_u64()));
-    }
+    const auto targets = in_ringing_order(core_, options_.strategy, options_.targets);
     const bool in_turn = options_.strategy != dial_options::order::all;
     auto turn = now;
-    for (auto& t : targets) {
+    for (const auto& t : targets) {
         const auto starts = in_turn ? turn + t.delay : now + t.delay;
         const auto stops =
             std::min(starts + t.ring_for.value_or(options_.ring_for), in_turn ? instant::max() : now + options_.ring_for);
@@ -413,7 +410,7 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     out.ring_time = rang;
     const auto began = home.now();
     const auto began_at = core_.time().wall();
-    const auto limit = options_.max_talk ? began + *options_.max_talk : instant::max();
+    talk_limit limit(began, options_);
     const auto other_id = other->id();
     call_.connected = other.get();
     call_.doing = "talking with " + other->who().number;
@@ -439,7 +436,7 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
             out.cause = *other->cause();
             break;
         }
-        if (home.now() >= limit) {
+        if (limit.reached(home.now())) {
             out.left_by = "max_talk";
             break;
         }
@@ -472,11 +469,14 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
             break;
         }
         if (auto handler = pressed_sequence()) {
-            auto work = handler(call_);
+            auto work = aside(std::move(handler), call_, both, *other, limit.end());
             co_await work;
+            call_.connected = other.get();
+            call_.doing = "talking with " + other->who().number;
             continue;
         }
-        if (options_.max_talk) co_await wait_until(call_.changed(), limit);
+        limit.warn_when_due(home.now(), caller, *other);
+        if (limit.next() != instant::max()) co_await wait_until(call_.changed(), limit.next());
         else co_await wait_for(call_.changed());
     }
     both.reset();

@@ -2,25 +2,39 @@
 #include "core/call/leg.hpp"
 #include "core/engine.hpp"
 #include <algorithm>
-#include <set>
+#include <map>
+#include <mutex>
 
 namespace strowger {
 namespace {
 
-constexpr std::size_t kept_in_memory = 1000;
-constexpr std::size_t page_length = 256;
 /// At hundreds of calls a second, commits are few; who ended a call never waits for its record.
 constexpr duration patience = 100ms;
+// Removing goes faster than calls can come, and leaves the disk to them for most of the time.
+constexpr std::size_t removed_at_once = 200;
+constexpr duration pause_between = 250ms, pause_at_the_end = 60s;
 
 value moment(const std::optional<wall_time>& t) { return t ? value(to_text(*t)) : value(); }
 
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 
+value media_of(const media_figures& m) {
+    value::table out{{"packets_sent", m.packets_sent}, {"packets_received", m.packets_received},
+                     {"packets_lost", m.packets_lost}, {"packets_late", m.packets_late},
+                     {"jitter_ms", m.jitter_ms}};
+    if (!m.local_address.empty()) out["local"] = m.local_address;
+    if (!m.remote_address.empty()) out["remote"] = m.remote_address;
+    if (m.round_trip_ms) out["round_trip_ms"] = *m.round_trip_ms;
+    if (m.peer_loss) out["peer_loss"] = *m.peer_loss;
+    if (m.peer_jitter_ms) out["peer_jitter_ms"] = *m.peer_jitter_ms;
+    return out;
+}
+
 } // namespace
 
 void ledger_draft::leg_seen(const leg& l) {
     auto it = std::find_if(legs_.begin(), legs_.end(), [&](const leg_line& line) { return line.id == l.id(); });
-    if (it == legs_.end()) it = legs_.insert(legs_.end(), leg_line{l.id(), {}});
+    if (it == legs_.end()) it = legs_.insert(legs_.end(), leg_line{l.id(), {}, {}});
     auto& f = it->fields;
     f["id"] = l.id();
     f["driver"] = l.technology();
@@ -33,13 +47,17 @@ void ledger_draft::leg_seen(const leg& l) {
     f["ringing"] = moment(l.ringing_at());
     f["answered"] = moment(l.answered_at());
     if (l.cause()) f["cause"] = to_string(*l.cause());
-    if (const auto& m = l.figures()) {
-        value::table media{{"packets_sent", m->packets_sent},     {"packets_received", m->packets_received},
-                           {"packets_lost", m->packets_lost},     {"jitter_ms", m->jitter_ms},
-                           {"local", m->local_address},           {"remote", m->remote_address}};
-        if (m->round_trip_ms) media["round_trip_ms"] = *m->round_trip_ms;
-        f["media"] = std::move(media);
+    it->figures = l.figures();
+}
+
+bool ledger_draft::waits_for_figures(const std::function<void()>& told) {
+    bool waits = false;
+    for (auto& l : legs_) {
+        if (l.figures->final) continue;
+        l.figures->ended = told;
+        waits = true;
     }
+    return waits;
 }
 
 void ledger_draft::talk_began(const std::string& a, const std::string& b, wall_time at) {
@@ -71,7 +89,10 @@ value ledger_draft::finish(const value::table& head) {
     std::stable_sort(legs_.begin(), legs_.end(), [](const leg_line& a, const leg_line& b) {
         return a.fields.at("began").text_or("") < b.fields.at("began").text_or("");
     });
-    for (auto& l : legs_) legs.emplace_back(std::move(l.fields));
+    for (auto& l : legs_) {
+        if (const auto& counted = l.figures->now) l.fields["media"] = media_of(*counted);
+        legs.emplace_back(std::move(l.fields));
+    }
     for (const auto& t : talks_)
         talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", to_text(t.from)}, {"to", moment(t.to)}});
     for (const auto& c : children_) children.emplace_back(c);
@@ -87,74 +108,108 @@ value ledger_draft::finish(const value::table& head) {
     return record;
 }
 
-ledger::ledger(engine& core) : core_(core) {
+// ---- what is kept
+
+struct ledger::waiting {
+    std::mutex mutex;
+    std::map<std::string, std::string, std::greater<>> lines; // by key, the newest first
+};
+
+ledger::ledger(engine& core) : core_(core), waiting_(std::make_shared<waiting>()) {
     // Failing to open is told by start(), which opens the same store first.
-    if (auto opened = core_.storage().open_table("ledger")) table_ = *opened;
-    else log::error("ledger", "{}", opened.error().text);
+    for (auto& [to, name] : {std::pair(&table_, "ledger"), std::pair(&ids_, "ledger_ids")}) {
+        if (auto opened = core_.storage().open_table(name)) *to = *opened;
+        else log::error("ledger", "{}", opened.error().text);
+    }
 }
 
-void ledger::add(value record) {
+ledger::~ledger() = default;
+
+void ledger::add(const value& record) {
     auto line = to_json(record);
-    const auto began = record["began"].text_or("");
     const auto id = record["id"].text_or("");
+    // Calls that end in one millisecond stay in their order.
+    const auto key = fmt::format("{} {:08x} {}", record["ended"].text_or(""), added_++, id);
     {
-        const std::lock_guard lock(mutex_);
-        recent_.push_front(std::move(record));
-        if (recent_.size() > kept_in_memory) recent_.pop_back();
+        const std::lock_guard lock(waiting_->mutex);
+        waiting_->lines.emplace(key, line);
     }
     store::batch changes;
-    changes.put(table_, began + " " + id, line);
-    const auto stored = [line = std::move(line)](result<> kept) {
+    changes.put(table_, key, line).put(ids_, id, key);
+    auto stored = [waits = waiting_, key, line = std::move(line)](result<> kept) {
         if (!kept) log::error("ledger", "a call's record could not be stored: {}; here it is: {}", kept.error().text, line);
+        const std::lock_guard lock(waits->mutex);
+        waits->lines.erase(key);
     };
-    core_.storage().write(std::move(changes), stored, patience);
-}
-
-void ledger::walk_stored(const std::function<bool(const std::string& id, const std::string& json)>& visit) const {
-    try {
-        for (std::string before;;) {
-            const auto page = core_.storage().scan_back(table_, page_length, before);
-            for (const auto& r : page)
-                if (!visit(r.key.substr(r.key.rfind(' ') + 1), r.value)) return;
-            if (page.size() < page_length) return;
-            before = page.back().key;
-        }
-    } catch (const store::store::unreadable& e) {
-        log::error("ledger", "the records of earlier calls cannot be read: {}", e.what());
-    }
+    core_.storage().write(std::move(changes), std::move(stored), patience);
 }
 
 std::vector<value> ledger::newest(std::size_t count) const {
-    std::vector<value> out;
-    std::set<std::string> seen; // a record may be in memory and stored
+    std::map<std::string, std::string, std::greater<>> lines; // what was stored meanwhile is there twice
     {
-        const std::lock_guard lock(mutex_);
-        const auto here = std::min(count, recent_.size());
-        out.assign(recent_.begin(), recent_.begin() + static_cast<std::ptrdiff_t>(here));
-        if (here == count) return out;
-        for (const auto& r : recent_) seen.insert(r["id"].text_or(""));
+        const std::lock_guard lock(waiting_->mutex);
+        lines = waiting_->lines;
     }
-    walk_stored([&](const std::string& id, const std::string& json) {
-        if (seen.contains(id)) return true;
-        if (auto record = from_json(json)) out.push_back(std::move(*record));
-        return out.size() < count;
-    });
+    try {
+        for (auto& r : core_.storage().scan_back(table_, count)) lines.emplace(std::move(r.key), std::move(r.value));
+    } catch (const store::store::unreadable& e) {
+        log::error("ledger", "the records of earlier calls cannot be read: {}", e.what());
+    }
+    std::vector<value> out;
+    for (auto it = lines.begin(); it != lines.end() && out.size() < count; ++it)
+        if (auto record = from_json(it->second)) out.push_back(std::move(*record));
     return out;
 }
 
 std::optional<value> ledger::find(const std::string& call_id) const {
+    std::optional<std::string> line;
     {
-        const std::lock_guard lock(mutex_);
-        for (const auto& r : recent_)
-            if (r["id"].text_or("") == call_id) return r;
+        const std::lock_guard lock(waiting_->mutex);
+        for (const auto& [key, text] : waiting_->lines)
+            if (key.ends_with(" " + call_id)) line = text;
     }
-    std::optional<value> found;
-    walk_stored([&](const std::string& id, const std::string& json) {
-        if (id != call_id) return true;
-        if (auto record = from_json(json)) found = std::move(*record);
-        return false;
+    try {
+        if (!line)
+            if (const auto key = core_.storage().get(ids_, call_id)) line = core_.storage().get(table_, *key);
+    } catch (const store::store::unreadable& e) {
+        log::error("ledger", "the record of call {} cannot be read: {}", call_id, e.what());
+    }
+    if (!line) return std::nullopt;
+    auto record = from_json(*line);
+    return record ? std::optional(std::move(*record)) : std::nullopt;
+}
+
+/// Removes the oldest that are too many or too old; true when there may be more of them.
+bool ledger::remove_some() {
+    const auto& keep = core_.settings().ledger;
+    auto& kept = core_.storage();
+    const auto first_kept = to_text(core_.time().wall() - keep.keep_days);
+    const auto count = kept.count(table_);
+    auto too_many = count - std::min<std::uint64_t>(count, keep.keep_records);
+    store::batch gone;
+    std::size_t removed = 0;
+    for (const auto& r : kept.scan(table_, {}, removed_at_once)) {
+        if (too_many == 0 && r.key >= first_kept) break;
+        too_many -= std::min<std::uint64_t>(too_many, 1);
+        gone.erase(table_, r.key).erase(ids_, r.key.substr(r.key.rfind(' ') + 1));
+        ++removed;
+    }
+    if (removed == 0) return false;
+    kept.write(std::move(gone), [](result<> done) {
+        if (!done) log::warn("ledger", "old records could not be removed: {}", done.error().text);
     });
-    return found;
+    log::debug("ledger", "{} old records are removed", removed);
+    return removed == removed_at_once;
+}
+
+void ledger::keep_in_bounds() {
+    bool more = false;
+    try {
+        more = remove_some();
+    } catch (const store::store::unreadable& e) {
+        log::error("ledger", "old records cannot be removed: {}", e.what());
+    }
+    next_ = core_.files().after(more ? pause_between : pause_at_the_end, [this] { keep_in_bounds(); });
 }
 
 } // namespace strowger

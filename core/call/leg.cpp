@@ -27,6 +27,7 @@ std::unique_ptr<leg> leg::incoming(engine& core, worker& home, media::media_thre
     auto made = std::unique_ptr<leg>(new leg(core, home, audio, std::move(call_id)));
     made->technology_ = what.driver;
     made->peer_ = what.peer;
+    made->user_ = what.user;
     made->who_ = what.from;
     made->offer_ = what.offer;
     made->driver_ = std::move(driver);
@@ -44,6 +45,7 @@ result<std::unique_ptr<leg>> leg::originate(engine& core, worker& home, media::m
     made->outgoing_ = true;
     made->technology_ = what.to.driver;
     made->peer_ = what.to.address;
+    made->user_ = what.to.user;
     made->who_.number = what.number;
     made->preferred_codec_ = preferred_codec;
     made->events_ = std::make_shared<leg_mailbox>(home);
@@ -87,11 +89,13 @@ result<> leg::open_audio(const media_description& with) {
     if (with.pipe) {
         stream_ = media::stream::open_pipe(core_.media(), *audio_home_, with.pipe, events_, call_id_);
         codec_ = "linear";
+        figures_->final = false;
         return {};
     }
     auto opened = media::stream::open_rtp(core_.media(), *audio_home_, with.local_address, events_, call_id_);
     if (!opened) return fail(opened);
     stream_ = std::move(*opened);
+    figures_->final = false;
     stream_->set_silence_limit(core_.settings().limits.rtp_timeout_seconds);
     return {};
 }
@@ -160,10 +164,15 @@ result<> leg::answer() {
     if (up() || ended()) return {};
     auto ours = first_description();
     if (!ours) return fail(ours);
-    state_ = state::up;
-    answered_at_ = core_.time().wall();
+    is_up();
     channel_->answer(std::move(*ours));
     return {};
+}
+
+void leg::is_up() {
+    state_ = state::up;
+    answered_at_ = core_.time().wall();
+    if (!user_.empty()) talk_.emplace(core_.activity(), user_);
 }
 
 void leg::transfer_result(std::uint64_t id, std::optional<hangup_cause> failed) {
@@ -198,11 +207,28 @@ void leg::hang_up(hangup_cause why) noexcept {
 void leg::finish(hangup_cause why) {
     state_ = state::ended;
     cause_ = why;
+    talk_.reset();
+    if (!stream_) return;
+    count_the_last();
     stream_.reset();
+}
+
+/// The figures of this worker's part of the leg are told to who waits for them.
+void leg::count_the_last() {
+    stream_->tell_figures([to = home_, figures = figures_](media_figures counted) {
+        to->post([figures, counted = std::move(counted)]() mutable {
+            figures->now = std::move(counted);
+            figures->final = true;
+            if (const auto ended = std::exchange(figures->ended, {})) ended();
+        });
+    });
 }
 
 void leg::depart(worker& to, media::media_thread& audio) noexcept {
     watcher = nullptr;
+    if (stream_) count_the_last();
+    figures_ = std::make_shared<leg_figures>(); // the old ones stay with the ledger here
+    figures_->final = stream_ == nullptr;
     if (stream_) stream_->move_to(audio);
     home_ = &to;
     audio_home_ = &audio;
@@ -244,8 +270,7 @@ void leg::handle(event::answered& e) {
         hang_up(hangup_cause::incompatible);
         return;
     }
-    state_ = state::up;
-    answered_at_ = core_.time().wall();
+    is_up();
 }
 
 void leg::handle(event::offered& e) {
@@ -301,6 +326,6 @@ void leg::handle(event::media_silent& e) {
     hang_up(hangup_cause::out_of_order);
 }
 
-void leg::handle(event::figures& e) { figures_ = std::move(e.now); }
+void leg::handle(event::figures& e) { figures_->now = std::move(e.now); }
 
 } // namespace strowger

@@ -3,6 +3,7 @@
 #include "core/async/signal.hpp"
 #include "core/base/lease.hpp"
 #include "core/call/options.hpp"
+#include "core/call/user_activity.hpp"
 #include "core/channel/channel.hpp"
 #include "core/channel/mailbox.hpp"
 #include "core/media/stream.hpp"
@@ -16,6 +17,14 @@
 namespace strowger {
 
 class engine;
+
+/// What the media have counted for a leg on one worker; its ledger lines share it, since the last count comes when the leg has
+/// gone. On the leg's worker.
+struct leg_figures {
+    std::optional<media_figures> now;
+    bool final = true;           ///< nothing more will come: there is no audio, or none any more
+    std::function<void()> ended; ///< called once, when it becomes final
+};
 
 /// Lives on one worker and one media thread, both of which can be changed by moving it. No call is needed for it to exist: a leg
 /// is given from call to call.
@@ -47,7 +56,7 @@ public:
     bool has_early_media() const noexcept { return early_media_; }
     const party& who() const noexcept { return who_; }
     media::stream* audio() noexcept { return stream_.get(); }
-    const std::optional<media_figures>& figures() const noexcept { return figures_; }
+    const std::shared_ptr<leg_figures>& figures() const noexcept { return figures_; }
     /// The codec that was agreed on, or empty.
     const std::string& codec() const noexcept { return codec_; }
     /// The codec agreed on, else the one that its peer's offer likes best, or empty.
@@ -118,14 +127,16 @@ private:
     result<media_description> answer_offer(const media_description& offer);
     result<> take_answer(const media_description& answer);
     void configure(const sdp::agreed_audio& a, const media_description& with);
+    void is_up();
     void finish(hangup_cause why);
+    void count_the_last();
 
     engine& core_;
     worker* home_;
     media::media_thread* audio_home_;
     const std::string id_;
     const std::string call_id_;
-    std::string technology_, peer_;
+    std::string technology_, peer_, user_;
     bool outgoing_ = false;
     state state_ = state::idle;
     std::optional<hangup_cause> cause_;
@@ -135,7 +146,8 @@ private:
     std::string channel_state_;
     wall_time made_at_;
     std::optional<wall_time> ringing_at_, answered_at_;
-    std::optional<media_figures> figures_;
+    std::optional<user_activity::talk> talk_; // of a user's leg that is up
+    std::shared_ptr<leg_figures> figures_ = std::make_shared<leg_figures>();
     std::uint64_t ids_ = 0;
 
     media_description offer_;                 // the peer's first offer

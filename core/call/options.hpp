@@ -111,18 +111,20 @@ public:
     dial_options& add(dial_target t) { targets.push_back(std::move(t)); return *this; }
     dial_options& ring_time(duration d) { ring_for = d; return *this; }
 
-    enum class order { all, in_order, random };
+    enum class order { all, in_order, random, longest_idle };
     std::vector<dial_target> targets;
     duration ring_for = 30s;
     order strategy = order::all;
     std::optional<std::string> caller_id;      ///< number shown to the callee in place of the caller's
     std::string ringback = "tone"; ///< what an answered caller hears meanwhile: "tone", "early", "music" or a prompt's key
     std::optional<duration> max_talk;
+    std::optional<duration> warn_at;           ///< so long before max_talk is over both hear a beep
     std::map<std::string, std::string> headers;
     prompt_list confirm;                       ///< asked of the one who answers: "1" takes the call, so that a mailbox never wins
     prompt_list announce;                      ///< played to the one who answers before he is connected
     std::string allow_transfer = "both";       ///< who may transfer by his phone: "none", "callee", "both"
-    /// Key sequences during the talk, from the caller's side; the handler runs while both stay connected.
+    /// Key sequences during the talk, from the caller's side. While a handler waits (plays, gathers, dials), the other one is on
+    /// hold and hears music; max_talk ends handlers too.
     std::map<std::string, std::function<task<void>(call&)>> keys;
 };
 static_assert(!std::is_aggregate_v<dial_options> && !std::is_aggregate_v<gather_options> && !std::is_aggregate_v<menu_options> &&

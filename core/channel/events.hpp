@@ -34,9 +34,11 @@ struct media_description {
     bool empty() const noexcept { return !sdp && !pipe; }
 };
 
-/// What RTP has measured of one leg, for the ledger and the console. Counts since the leg began; times in milliseconds.
+/// What RTP has measured of one leg, for the ledger and the console. Counts since the leg began; times in milliseconds. For a
+/// pipe its frames of 20 ms are counted as packets.
 struct media_figures {
     std::uint64_t packets_sent = 0, packets_received = 0, packets_lost = 0, packets_foreign = 0, packets_malformed = 0;
+    std::uint64_t packets_late = 0;             ///< came after one that was sent later
     double jitter_ms = 0;
     std::optional<double> round_trip_ms;        ///< from RTCP
     std::optional<double> peer_loss, peer_jitter_ms; ///< what the peer reports of our stream

@@ -33,6 +33,7 @@ public:
         read_section("dialplan", [this](reader& r) { read_dialplan(r); });
         read_section("sounds", [this](reader& r) { read_sounds(r); });
         read_section("limits", [this](reader& r) { read_limits(r); });
+        read_section("ledger", [this](reader& r) { read_ledger(r); });
         read_section("emergency", [this](reader& r) { read_emergency(r); });
         read_users();
     }
@@ -49,7 +50,8 @@ private:
 
     /// Anything that is no section of the core belongs to a module, unless it looks like a slip of the pen.
     void check_names_of_sections() {
-        static const std::vector<std::string> sections = {"engine", "dialplan", "sounds", "limits", "emergency", "users"};
+        static const std::vector<std::string> sections = {"engine", "dialplan",  "sounds", "limits",
+                                                          "ledger", "emergency", "users"};
         std::vector<std::string> modules;
         if (const auto* named = root_["engine"]["modules"].items())
             for (const auto& each : *named) modules.push_back(each.text_or(""));
@@ -98,6 +100,7 @@ private:
         r.paths("directories", out.sounds.directories, folder_);
         r.text("language", out.sounds.language, check_language);
         r.path("music", out.sounds.music, folder_);
+        r.bytes("cache_limit", out.sounds.cache_limit, 1u << 20, std::uint64_t(1) << 40);
     }
 
     void read_limits(reader& r) {
@@ -106,6 +109,11 @@ private:
         r.integer("calls_per_second", to.calls_per_second, 1, 100'000);
         r.span_of_time("max_call_seconds", to.max_call_seconds, 1, most_seconds);
         r.span_of_time("rtp_timeout_seconds", to.rtp_timeout_seconds, 0, most_seconds);
+    }
+
+    void read_ledger(reader& r) {
+        r.span_of_time("keep_days", out.ledger.keep_days, 1, 36'500);
+        r.integer("keep_records", out.ledger.keep_records, 1, 1'000'000'000);
     }
 
     void read_emergency(reader& r) {

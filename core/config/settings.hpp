@@ -50,6 +50,8 @@ struct sounds_settings {
     std::string language = "en";
     /// An audio file for callers on hold, or a folder with some; empty: a soft beep now and then.
     std::filesystem::path music;
+    /// Bytes that prompts may take in the state directory, encoded and spoken; those in use stay in any case.
+    std::uint64_t cache_limit = std::uint64_t(1) << 30;
 };
 
 /// `[limits]`
@@ -59,6 +61,12 @@ struct limits_settings {
     std::chrono::seconds max_call_seconds = std::chrono::hours(4);
     /// A call whose sound stays away for so long is ended; 0 switches this off.
     std::chrono::seconds rtp_timeout_seconds{60};
+};
+
+/// `[ledger]`: what is kept of calls that have ended. The older of the two bounds wins.
+struct ledger_settings {
+    std::chrono::days keep_days{90};
+    std::uint64_t keep_records = 1'000'000;
 };
 
 /// `[emergency]`
@@ -93,6 +101,7 @@ struct settings {
     dialplan_settings dialplan;
     sounds_settings sounds;
     limits_settings limits;
+    ledger_settings ledger;
     emergency_settings emergency;
     std::map<std::string, user_settings, std::less<>> users;
     /// The tables of modules, such as `[sip]`, which each module reads itself with a `reader`.

@@ -82,6 +82,23 @@ task<result<command_reply>> reload_dialplan(engine& core) {
     co_return one_field(fmt::format("dialplan {} is in service for new calls\n", version), "version", version);
 }
 
+/// "talking", "idle", "offline", or "unknown" for what is no user.
+std::string state_of(engine& core, const std::string& target) {
+    const auto devices = core.resolve(target);
+    if (!devices) return "unknown";
+    if (devices->empty()) return "offline";
+    if (devices->front().user.empty()) return "unknown";
+    return core.activity().talks(devices->front().user) ? "talking" : "idle";
+}
+
+result<command_reply> list_hints(engine& core) {
+    value::list rows;
+    for (const auto& h : core.dialplan().hints())
+        rows.push_back(value::table{{"context", h.context}, {"extension", h.extension}, {"target", h.target},
+                                    {"state", state_of(core, h.target)}});
+    return command_reply{std::move(rows), {}, {"context", "extension", "target", "state"}};
+}
+
 result<command_reply> list_users(engine& core) {
     value::list rows;
     for (const auto& [name, u] : core.settings().users) {
@@ -115,6 +132,10 @@ void add_call_commands(engine& core) {
     add_plain(core, std::move(head), [&core](command_arguments) -> result<command_reply> {
         return command_reply{core.dialplan().show(), {}, {}};
     });
+
+    head = {"dialplan hints", "", "Whose state extensions show, and what it is now",
+            "They come from `hint` of the contexts: idle, talking, offline or unknown.\nExample: dialplan hints", {}};
+    add_plain(core, std::move(head), [&core](command_arguments) { return list_hints(core); });
 
     head = {"dialplan reload", "", "Takes changed scripts into service",
             "New calls run the new scripts, calls in progress end on the old ones. Scripts with an error change nothing.\n"

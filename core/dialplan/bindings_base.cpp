@@ -15,6 +15,22 @@ lua_CFunction silence_function();
 
 namespace {
 
+// hint = {["200"] = "user/anna"}, the table on top
+void read_hints(lua_State* L, context& c) {
+    lua_pushnil(L);
+    while (lua_next(L, -2) != 0) {
+        if (lua_type(L, -2) != LUA_TSTRING) throw script_error("`hint`: an extension is a string: [\"200\"] = \"user/anna\"");
+        const std::string extension = lua_tostring(L, -2);
+        if (auto p = pattern::parse(extension); !p) throw script_error("`hint`: " + p.error().text);
+        if (extension[0] == '_') throw script_error(fmt::format("`hint`: \"{}\" is a pattern; name one extension", extension));
+        auto target = text_argument(L, -1, fmt::format("`hint`: the target of \"{}\"", extension));
+        if (const auto slash = target.find('/'); slash == 0 || slash >= target.size() - 1)
+            throw script_error(fmt::format("`hint`: \"{}\" is no target such as \"user/anna\"", target));
+        c.hints[extension] = std::move(target);
+        lua_pop(L, 1);
+    }
+}
+
 // context "name" {…}
 void read_context(lua_State* L, context& c) {
     lua_pushnil(L);
@@ -25,7 +41,8 @@ void read_context(lua_State* L, context& c) {
         const std::string name = lua_tostring(L, -2);
         if (name == "include" || name == "hint") {
             if (lua_type(L, -1) != LUA_TTABLE) throw script_error(fmt::format("`{}` is a table, not {}", name, kind_of(L, -1)));
-            if (name == "include")
+            if (name == "hint") read_hints(L, c);
+            else
                 for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL || (lua_pop(L, 1), false); ++i) {
                     c.includes.push_back(text_argument(L, -1, "`include`: a context"));
                     lua_pop(L, 1);

@@ -196,13 +196,17 @@ int dial(lua_State* L) {
     if (o.targets.empty()) throw script_error("call:dial: there is no target in the list");
     const options given(L, 3, "call:dial");
     o.ring_for = given.seconds("ring_for", o.ring_for);
-    const auto order = given.word("strategy", "all", {"all", "in_order", "random"});
-    o.strategy = order == "all"      ? dial_options::order::all
-                 : order == "random" ? dial_options::order::random
-                                     : dial_options::order::in_order;
+    const auto order = given.word("strategy", "all", {"all", "in_order", "random", "longest_idle"});
+    o.strategy = order == "all"            ? dial_options::order::all
+                 : order == "random"       ? dial_options::order::random
+                 : order == "longest_idle" ? dial_options::order::longest_idle
+                                           : dial_options::order::in_order;
     if (given.has("caller_id")) o.caller_id = given.text("caller_id", {});
     o.ringback = given.text("ringback", o.ringback);
     if (given.has("max_talk")) o.max_talk = given.seconds("max_talk", {});
+    if (given.has("warn_at")) o.warn_at = given.seconds("warn_at", {});
+    if (o.warn_at && (!o.max_talk || *o.warn_at >= *o.max_talk))
+        throw script_error("call:dial: `warn_at` is so many seconds before the end by `max_talk`, which must be longer");
     o.confirm = given.prompts("confirm", {}, c.language);
     o.announce = given.prompts("announce", {}, c.language);
     o.allow_transfer = given.word("transfer", o.allow_transfer, {"none", "callee", "both"});

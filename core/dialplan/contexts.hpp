@@ -12,6 +12,7 @@ namespace strowger::dialplan {
 struct context {
     extension_table extensions;
     std::vector<std::string> includes; ///< searched after its own extensions, in this order
+    std::map<std::string, std::string> hints;  ///< whose state an extension shows: extension → target
     std::optional<int> invalid, fallback;
     std::string place; ///< "main.lua:12"
 };

@@ -49,7 +49,8 @@ result<pattern> pattern::parse(std::string_view text) {
         if (p.tail_ != tail::none) return fail("pattern `{}`: position {}: `{}` must be the last", text, at, text[at - 1]);
         ++at;
         if (plain && (c == '[' || c == ']'))
-            return fail("extension `{}`: position {}: `{}` stands in patterns alone; write `_{}`", text, at, c, text);
+            return fail("extension `{}`: position {}: `{}` is nothing that can be dialled; sets of digits need a pattern: `_{}`",
+                        text, at, c, text);
         if (plain) {
             p.elements_.push_back(one(c));
             continue;

@@ -84,7 +84,7 @@ constexpr std::array gather{"prompt", "min",   "max",         "terminator", "tim
 constexpr std::array read_digit{"timeout"};
 constexpr std::array menu{"prompt", "keys",      "extensions",  "timeout",   "between",
                           "tries",  "otherwise", "on_no_input", "on_invalid"};
-constexpr std::array dial{"ring_for", "strategy", "caller_id", "ringback", "max_talk",
+constexpr std::array dial{"ring_for", "strategy", "caller_id", "ringback", "max_talk", "warn_at",
                           "confirm",  "announce", "transfer",  "headers",  "keys"};
 constexpr std::array target{"delay", "ring_for", "caller_id"};
 

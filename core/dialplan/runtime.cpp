@@ -196,6 +196,15 @@ std::string dialplan_runtime::version() const {
     return impl_->current ? impl_->current->name : "";
 }
 
+std::vector<dialplan_runtime::hint> dialplan_runtime::hints() const {
+    const std::lock_guard lock(impl_->mutex);
+    std::vector<hint> out;
+    if (impl_->current && !impl_->current->states.empty())
+        for (const auto& [name, c] : impl_->current->states[0]->contexts.all())
+            for (const auto& [extension, target] : c.hints) out.push_back({name, extension, target});
+    return out;
+}
+
 value dialplan_runtime::show() const {
     const std::lock_guard lock(impl_->mutex);
     value::table out;

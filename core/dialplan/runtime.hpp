@@ -39,6 +39,9 @@ public:
     static std::vector<std::string> check(const std::filesystem::path& directory);
 
     std::string version() const;       ///< of what new calls get; a short hash of the files
+    /// Whose state each extension of a context shows, as the newest version says.
+    struct hint { std::string context, extension, target; };
+    std::vector<hint> hints() const;
     /// Contexts, extensions and how many calls each version still has, for `dialplan show`.
     value show() const;
 

@@ -113,7 +113,7 @@ void raise_stop(lua_State* L, std::exception_ptr why) {
 int wait_in_lua(lua_State* L, std::unique_ptr<wait> w) {
     auto* s = script_of(L);
     if (s == nullptr) throw script_error("this waits: it is only possible in a call, not while the file is loaded");
-    if (s->what() == script::kind::aside) throw script_error("this waits: a key's function and a check of digits cannot");
+    if (s->what() == script::kind::aside) throw script_error("this waits: a check of digits cannot");
     if (lua_isyieldable(L) == 0)
         throw script_error(
             "this waits: not possible inside table.sort, string.gsub or a metamethod; do it before and keep the result");

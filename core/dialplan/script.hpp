@@ -11,7 +11,7 @@ public:
     enum class kind {
         flow,   ///< an extension
         ending, ///< on_end: there is no caller any more
-        aside,  ///< a key during a talk, a check of digits: cannot wait
+        aside,  ///< a check of digits: cannot wait
     };
     script(std::shared_ptr<state> in, strowger::call* c, kind k);
     script(const script&) = delete;

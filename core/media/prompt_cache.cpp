@@ -4,6 +4,7 @@
 #include "core/base/ids.hpp"
 #include "core/media/g711.hpp"
 #include "core/media/prompt.hpp"
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
@@ -154,8 +155,10 @@ std::shared_ptr<const mapped_audio> prompt_cache::open(const content_id& content
     if (fd < 0) return nullptr;
     struct stat about {};
     void* memory = MAP_FAILED;
-    if (::fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0)
+    if (::fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0) {
         memory = ::mmap(nullptr, static_cast<std::size_t>(about.st_size), PROT_READ, MAP_SHARED, fd, 0);
+        ::futimens(fd, nullptr); // when it was used last; a cache of somebody else's may not be ours to mark
+    }
     ::close(fd);
     if (memory == MAP_FAILED) return nullptr;
     const std::span<const std::byte> mapping(static_cast<const std::byte*>(memory), static_cast<std::size_t>(about.st_size));
@@ -175,9 +178,44 @@ result<std::shared_ptr<const mapped_audio>> prompt_cache::store(const content_id
     std::error_code wrong;
     std::filesystem::create_directories(directory_, wrong);
     if (wrong) return fail("{}: the prompt cache cannot be made: {}", directory_.string(), wrong.message());
-    if (auto ok = write_file(file_of(content), encode_file(content, samples)); !ok) return fail(ok);
-    if (auto audio = open(content)) return audio;
+    const auto file = encode_file(content, samples);
+    if (auto ok = write_file(file_of(content), file); !ok) return fail(ok);
+    auto audio = open(content);
+    keep_in_bounds(file.size());
+    if (audio) return audio;
     return fail("{}: what was written cannot be read back; check the disk", file_of(content).string());
+}
+
+void prompt_cache::keep_in_bounds(std::uint64_t added) {
+    const std::lock_guard lock(measuring_);
+    if (bytes_ && (*bytes_ += added) <= limit_) return;
+    struct entry {
+        std::filesystem::path path;
+        std::filesystem::file_time_type used;
+        std::uint64_t size;
+    };
+    std::vector<entry> files;
+    bytes_ = 0;
+    std::error_code wrong;
+    for (std::filesystem::directory_iterator it(directory_, wrong), end; !wrong && it != end; it.increment(wrong)) {
+        std::error_code gone; // another engine may remove at the same time
+        const auto size = it->file_size(gone);
+        const auto used = it->last_write_time(gone);
+        if (gone || !it->path().extension().string().starts_with(".v")) continue;
+        *bytes_ += size;
+        files.push_back({it->path(), used, size});
+    }
+    if (*bytes_ <= limit_) return;
+    std::sort(files.begin(), files.end(), [](const entry& a, const entry& b) { return a.used < b.used; });
+    for (const auto& f : files) {
+        if (*bytes_ <= limit_ / 10 * 9) break;
+        {
+            const std::lock_guard looking(guard_);
+            const auto found = mapped_.find(f.path.stem().string());
+            if (found != mapped_.end() && !found->second.expired()) continue;
+        }
+        if (std::filesystem::remove(f.path, wrong)) *bytes_ -= f.size;
+    }
 }
 
 } // namespace strowger::media

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -38,10 +39,12 @@ private:
     std::size_t header_, samples_;
 };
 
-/// A directory of cache files. Several threads and several engines may use one at the same time.
+/// A directory of cache files. Several threads and several engines may use one at the same time. When a new file makes it larger
+/// than its limit, files go, those first that have been opened longest ago, until nine tenths are left; what this engine has
+/// mapped stays.
 class prompt_cache {
 public:
-    explicit prompt_cache(std::filesystem::path directory) : directory_(std::move(directory)) {}
+    prompt_cache(std::filesystem::path directory, std::uint64_t limit) : directory_(std::move(directory)), limit_(limit) {}
 
     const std::filesystem::path& directory() const noexcept { return directory_; }
     /// The sound of that content if a whole and unharmed file of it is there, else nothing: a short, damaged or foreign file
@@ -52,8 +55,12 @@ public:
 
 private:
     std::filesystem::path file_of(const content_id& content) const;
+    void keep_in_bounds(std::uint64_t added);
 
-    std::filesystem::path directory_;
+    const std::filesystem::path directory_;
+    const std::uint64_t limit_;
+    std::mutex measuring_;
+    std::optional<std::uint64_t> bytes_; ///< in the directory, as far as this engine knows; guarded by measuring_
     std::mutex guard_;
     std::unordered_map<content_id, std::weak_ptr<const mapped_audio>> mapped_;
 };

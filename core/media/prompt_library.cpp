@@ -41,7 +41,8 @@ std::vector<fs::path> language_folders(const fs::path& directory, std::string_vi
 
 } // namespace
 
-prompt_library::prompt_library(prompt_sources sources) : sources_(std::move(sources)), cache_(sources_.cache) {}
+prompt_library::prompt_library(prompt_sources sources)
+    : sources_(std::move(sources)), cache_(sources_.cache, sources_.cache_limit) {}
 
 std::shared_ptr<const prompt_library::shelf> prompt_library::look() const {
     const std::lock_guard lock(guard_);

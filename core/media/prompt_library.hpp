@@ -24,6 +24,7 @@ struct prompt_sources {
     std::filesystem::path cache;
     prompt_catalogue catalogue;
     speech_options speech;
+    std::uint64_t cache_limit = std::uint64_t(1) << 30; ///< bytes; see prompt_cache
 };
 
 /// What `load_all` did.

@@ -46,6 +46,8 @@ void rtp_statistics::count(const rtp_header& packet, instant arrival) noexcept {
                 ++received_before_; // it came, but says nothing about loss
                 return;
             }
+        } else {
+            ++late_;
         }
     }
     ++received_;

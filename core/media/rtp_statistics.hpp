@@ -18,6 +18,8 @@ public:
     std::uint64_t received() const noexcept { return received_before_ + received_; }
     /// Never below zero, though duplicates can make up for losses.
     std::uint64_t lost() const noexcept;
+    /// Packets that came after one that was sent later; they are not lost.
+    std::uint64_t late() const noexcept { return late_; }
     double jitter_ms() const noexcept { return jitter_ / 8.0; }
 
 private:
@@ -29,7 +31,7 @@ private:
     std::uint16_t highest_ = 0;
     std::uint32_t ssrc_ = 0, cycles_ = 0, base_ = 0;
     std::uint32_t odd_sequence_ = 0; // the one that would confirm a jump; above 0xffff for none
-    std::uint64_t received_ = 0, received_before_ = 0, lost_before_ = 0;
+    std::uint64_t received_ = 0, received_before_ = 0, lost_before_ = 0, late_ = 0;
     std::int64_t expected_prior_ = 0;
     std::uint64_t received_prior_ = 0;
     std::int64_t transit_ = 0;

@@ -73,6 +73,10 @@ void stream::request_figures() {
     core_->post([c = core_.get()] { c->report_figures(); });
 }
 
+void stream::tell_figures(std::function<void(media_figures)> to) {
+    core_->post([c = core_.get(), to = std::move(to)] { to(c->figures()); });
+}
+
 void stream::move_to(media_thread& other) {
     auto& to = static_cast<media_thread_impl&>(other);
     if (&to == core_->handle_home) return;

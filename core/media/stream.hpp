@@ -6,6 +6,7 @@
 #include "core/media/prompt.hpp"
 #include "core/media/tone.hpp"
 #include "core/sdp/audio.hpp"
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +73,9 @@ public:
 
     /// Asks for event::figures.
     void request_figures();
+    /// Gives them to `to`, on the media thread, after what has been commanded so far. It happens also when the stream goes at
+    /// once, and whoever listens to its mailbox.
+    void tell_figures(std::function<void(media_figures)> to);
 
     /// Moves to another media thread, its sockets with it, and reports to the same mailbox as before. It must not be joined.
     void move_to(media_thread& other);

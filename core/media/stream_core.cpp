@@ -219,11 +219,14 @@ void stream_core::part() {
     }
 }
 
-void stream_core::report_figures() {
+void stream_core::report_figures() { post_event(event::figures{figures()}); }
+
+media_figures stream_core::figures() const {
     media_figures f;
     f.packets_sent = packets_sent_;
-    f.packets_received = statistics_.received();
+    f.packets_received = statistics_.received() + frames_received_;
     f.packets_lost = statistics_.lost();
+    f.packets_late = statistics_.late();
     f.packets_foreign = packets_foreign_;
     f.packets_malformed = packets_malformed_;
     f.jitter_ms = statistics_.jitter_ms();
@@ -235,7 +238,7 @@ void stream_core::report_figures() {
         f.local_address = socket_address::parse(local_address, rtp_port).text();
         f.remote_address = source_.destination().text();
     }
-    post_event(event::figures{std::move(f)});
+    return f;
 }
 
 void stream_core::arm_watch() {

@@ -44,6 +44,7 @@ struct stream_core final : std::enable_shared_from_this<stream_core>, private pa
     void connect(std::shared_ptr<connection> with);
     void part();
     void report_figures();
+    media_figures figures() const;
     void depart(media_thread_impl& to);
 
     // What never changes.
@@ -141,6 +142,7 @@ private:
     const std::shared_ptr<frame_pipe> pipe_;
     linear_frame pipe_frame_{};
     std::size_t pipe_filled_ = 0;
+    std::uint64_t frames_received_ = 0;
     rtp_header pipe_header_;
 
     std::shared_ptr<connection> connection_;

@@ -136,6 +136,7 @@ void stream_core::pull_pipe(instant when) {
             encode(codec_id::slin, frame, sound);
             sink_->relay(codec_id::slin, pipe_header_, sound, when);
         }
+        ++frames_received_;
         ++pipe_header_.sequence;
         pipe_header_.timestamp += 160;
         last_heard_ = when;

@@ -51,6 +51,7 @@ void stream_core::play_step(instant when) {
         linear_frame frame;
         decode(codec_id::slin, sound, frame);
         pipe_->write(frame);
+        ++packets_sent_;
     } else if (sends_) {
         write_rtp(timeline_.next(payload_type_, packet_samples_, when), head_of(packet.data()));
         transmit(std::span(packet).first(rtp_header_size + sound.size()));
@@ -97,6 +98,7 @@ void stream_core::to_pipe(codec_id from, std::span<const std::byte> sound) {
         pipe_filled_ += some;
         if (pipe_filled_ == pipe_frame_.size()) {
             pipe_->write(pipe_frame_);
+            ++packets_sent_;
             pipe_filled_ = 0;
         }
     }

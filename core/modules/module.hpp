@@ -41,8 +41,6 @@ public:
     /// Called when nobody uses the module any more, before it is destroyed: end what runs by itself (un-register, join own
     /// threads). It may block for a while, and so runs on the thread for files; the destructor follows on the control thread.
     virtual void stop() {}
-    /// New settings for the module's table of strowger.toml. Parse all, validate, then swap; a bad table leaves the old one.
-    virtual result<> configure(const value& settings);
 };
 
 /// What the module file exports under the name `strowger_module`. Plain data only.

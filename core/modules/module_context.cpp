@@ -5,7 +5,6 @@
 namespace strowger {
 
 module::~module() = default;
-result<> module::configure(const value&) { return {}; }
 
 /// What the module offers. Until publish() only noted, so that a constructor that throws has touched nothing.
 struct module_context::registrations {

@@ -79,6 +79,12 @@ std::optional<std::string_view> transaction::get(MDB_dbi table, std::string_view
     return to_view(v);
 }
 
+std::size_t transaction::count(MDB_dbi table) const {
+    MDB_stat about{};
+    check(mdb_stat(txn_, table, &about));
+    return about.ms_entries;
+}
+
 void transaction::put(MDB_dbi table, std::string_view key, std::string_view value) {
     auto k = to_val(key), v = to_val(value);
     check(mdb_put(txn_, table, &k, &v, 0));

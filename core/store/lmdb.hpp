@@ -47,6 +47,7 @@ public:
 
     MDB_dbi open_table(const std::string& name);
     std::optional<std::string_view> get(MDB_dbi table, std::string_view key) const;
+    std::size_t count(MDB_dbi table) const;
     void put(MDB_dbi table, std::string_view key, std::string_view value);
     void erase(MDB_dbi table, std::string_view key);
     /// From the first key at or after `from`, until `visit` returns false. The views live as long as the call.

@@ -205,6 +205,10 @@ std::vector<record> lmdb_store::scan_back(table t, std::size_t limit, std::strin
     });
 }
 
+std::size_t lmdb_store::count(table t) const {
+    return read([&](const transaction& r) { return r.count(number_of(t)); });
+}
+
 // ---- writing
 
 void lmdb_store::write(batch changes, done completion, duration patience) {

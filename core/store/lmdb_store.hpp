@@ -21,6 +21,7 @@ public:
     std::vector<record> scan(table t, std::string_view prefix, std::size_t limit, std::string_view after) const override;
     void write(batch changes, done completion, duration patience) override;
     std::vector<record> scan_back(table t, std::size_t limit, std::string_view before) const override;
+    std::size_t count(table t) const override;
     void update(table t, std::string key, change_function change, updated completion) override;
 
 private:

@@ -98,6 +98,9 @@ public:
     /// At most `limit` records from the table's end backwards, those before the key `before` only; without it, from the last.
     virtual std::vector<record> scan_back(table t, std::size_t limit, std::string_view before = {}) const = 0;
 
+    /// How many records the table has; costs as much as one read.
+    virtual std::size_t count(table t) const = 0;
+
     /// `patience`: how long this change may wait for others to share its commit, which is what costs (about a millisecond of
     /// the disk and 0.15 of a processor). A crash meanwhile loses it. Changes in a hurry take it along.
     virtual void write(batch changes, done completion, duration patience = {}) = 0;

@@ -63,15 +63,16 @@
 
 ---@class dial_options
 ---@field ring_for? number 30
----@field strategy? "all"|"in_order"|"random" "all"
+---@field strategy? "all"|"in_order"|"random"|"longest_idle" "all"; longest_idle: in turn, who has not talked for longest first
 ---@field caller_id? string Shown in place of the caller's number
 ---@field ringback? string What an answered caller hears meanwhile: "tone", "early", "music" or a prompt
 ---@field max_talk? number
+---@field warn_at? number So many seconds before max_talk is over both hear a beep
 ---@field confirm? prompt Asked of the one who answers: he presses 1 to take the call, so that a mailbox never wins
 ---@field announce? prompt Played to the one who answers before he is connected
 ---@field transfer? "none"|"callee"|"both" Who may transfer by his phone
 ---@field headers? table<string, string> {["X-Name"] = "text"}
----@field keys? table<string, fun(call: call)> During the talk: {["*1"] = function(call) … end}
+---@field keys? table<string, fun(call: call)> During the talk: {["*1"] = function(call) … end}; while it waits the other one is on hold
 
 ---@class menu What menu{…} returns and call:menu takes.
 ---@field prompt? prompt
@@ -186,7 +187,8 @@ function call:log(text, fields) end
 ---@param text string
 function call:note(text) end
 
----Declares a context: `context "internal" { ["200"] = function(call) … end, include = {"more"}, invalid = …, fallback = … }`
+---Declares a context: `context "internal" { ["200"] = function(call) … end, include = {"more"}, invalid = …, fallback = …,
+---hint = {["200"] = "user/anna"} }`
 ---@param name string
 ---@return fun(extensions: table<string, fun(call: call)|string[]>)
 function context(name) end
@@ -229,6 +231,22 @@ function say.spell(text) end
 ---@param text string
 ---@return made_prompt
 function say.text(text) end
+
+---"Friday December twenty-fifth twenty twenty-six", in English order.
+---@param moment? number|string Seconds since 1970, or "2026-12-25"; now when left out
+---@return made_prompt
+function say.date(moment) end
+
+---"three forty-five P M"
+---@param moment? number|string Seconds since 1970, "2026-12-25 15:45" or "15:45"; now when left out
+---@return made_prompt
+function say.time(moment) end
+
+---"twelve dollars and fifty cents"
+---@param amount number
+---@param currency string "USD", "EUR" and "GBP" have names, others are spelled
+---@return made_prompt
+function say.money(amount, currency) end
 
 ---What is kept over a restart; values are strings, numbers, booleans and tables of them.
 db = {}

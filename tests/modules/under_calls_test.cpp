@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 using namespace strowger;
 using namespace strowger::test;
@@ -14,6 +15,7 @@ const char* const plan = R"(
 context "internal" {
   ["100"] = function(call) call:run("auto_attendant", {keys = {["1"] = "ext/201"}, timeout = 3600}) end,
   ["201"] = function(call) call:dial("ext/201") end,
+  ["202"] = function(call) call:dial("ext/202") end,
   ["600"] = function(call) call:run("echo", {timeout = 3600}) end,
   ["900"] = function(call) call.vars.version = call:run("guest", {}) end,
 }
@@ -26,6 +28,15 @@ std::size_t mappings(const std::string& text) {
     for (std::string line; std::getline(maps, line);)
         if (line.find(text) != std::string::npos) ++count;
     return count;
+}
+
+/// How many different files with that text in their path are mapped.
+std::size_t mapped_files(const std::string& text) {
+    std::ifstream maps("/proc/self/maps");
+    std::set<std::string> files;
+    for (std::string line; std::getline(maps, line);)
+        if (line.find(text) != std::string::npos) files.insert(line.substr(line.find('/')));
+    return files.size();
 }
 
 std::size_t entries(const char* directory) {
@@ -109,7 +120,87 @@ TEST_CASE("a hundred cycles of every module with calls up leave no mapping, thre
         CHECK(mappings(".so") == maps);
         CHECK(entries("/proc/self/fd") == files);
         CHECK(entries("/proc/self/task") == threads);
-        // A hundred copies that stay would be ten times as much; the ledger's records of the calls are a tenth of it.
+        // A hundred copies that stay would be ten times as much.
         if (memory_is_judged) CHECK(resident() < memory + (10u << 10));
     }
+}
+
+TEST_CASE("a hundred cycles of the loop driver with calls up leave no mapping, thread or descriptor behind") {
+    office o(plan);
+    module_loader::unload_options at_once;
+    at_once.hang_up_after = 0s;
+    const auto cycle = [&] {
+        auto& bob = o.bob();
+        o.alice().dial("201");
+        o.carol().dial("600");
+        o.pass(300ms);
+        bob.answer();
+        o.pass(300ms);
+        REQUIRE(o.alice().now() == phone_state::talking);
+        REQUIRE(o.carol().now() == phone_state::talking);
+        REQUIRE(o.core().calls().count() == 2);
+        o.drop_phones();
+        REQUIRE(o.core().modules().unload("loop", at_once));
+        o.pass(1s);
+        REQUIRE(o.core().calls().count() == 0);
+        REQUIRE(mappings("/loop.") == 0);
+        REQUIRE(o.core().modules().load("loop"));
+    };
+    cycle();
+    const auto maps = mappings(".so");
+    const auto files = entries("/proc/self/fd");
+    const auto threads = entries("/proc/self/task");
+    const auto memory = resident();
+    for (int i = 0; i < 100; ++i) cycle();
+    CHECK(mappings(".so") == maps);
+    CHECK(entries("/proc/self/fd") == files);
+    CHECK(entries("/proc/self/task") == threads);
+    if (memory_is_judged) CHECK(resident() < memory + (10u << 10));
+}
+
+TEST_CASE("a reload of the loop driver: a call stays on the old generation, new ones come by the new one") {
+    office o(plan);
+    o.alice().speak(440);
+    o.bob().speak(880);
+    o.alice().dial("201");
+    o.pass(1s);
+    o.bob().answer();
+    o.pass(1s);
+    const auto talk_stands = [&] {
+        return o.alice().now() == phone_state::talking && std::abs(o.alice().hears_hertz() - 880) <= 5 &&
+               std::abs(o.bob().hears_hertz() - 440) <= 5;
+    };
+    REQUIRE(talk_stands());
+    REQUIRE(mapped_files("/loop.") == 1);
+    REQUIRE(o.run(o.core().modules().reload("loop")));
+    o.pass(1s);
+    CHECK(mapped_files("/loop.") == 2);
+    CHECK(talk_stands());
+
+    // Phones of the new generation call in, and are called.
+    o.drop_phone("carol");
+    o.carol().speak(660);
+    o.phone("dora").dial("202");
+    o.pass(1s);
+    o.carol().answer();
+    o.pass(1s);
+    CHECK(o.phone("dora").now() == phone_state::talking);
+    CHECK(std::abs(o.phone("dora").hears_hertz() - 660) <= 5);
+    CHECK(talk_stands());
+    CHECK(o.core().calls().count() == 2);
+
+    o.drop_phone("alice");
+    o.drop_phone("bob");
+    o.core().calls().end_all(hangup_cause::normal, "operator", [](const call& c) { return c.facts().from.number == "200"; });
+    o.pass(1s);
+    CHECK(o.core().calls().count() == 1);
+    CHECK(mapped_files("/loop.") == 1); // the old one has gone with its call
+    CHECK(o.phone("dora").now() == phone_state::talking);
+    module_loader::unload_options at_once;
+    at_once.hang_up_after = 0s;
+    o.drop_phones();
+    REQUIRE(o.core().modules().unload("loop", at_once));
+    o.pass(1s);
+    CHECK(mappings("/loop.") == 0);
+    CHECK(o.core().calls().count() == 0);
 }

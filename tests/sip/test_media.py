@@ -190,6 +190,40 @@ class Media(EngineCase):
         call.listen(0.6)
         self.assert_tone(call.listen(0.6), 650)
 
+    def test_the_record_of_a_call_has_the_figures_of_every_leg(self):
+        out, back = self.connected()
+        out.rtp.play_tone(880)
+        back.rtp.play_tone(440)
+        reports = out.rtp.rtcp_packets
+        is_sender_report = lambda packet: packet[1][1] == 200  # noqa: E731
+        self.assertTrue(out.rtp.wait(lambda: any(map(is_sender_report, reports)), 15), "no sender report")
+        arrived, report = next(filter(is_sender_report, reports))
+        # A receiver report (RFC 3550 section 6.4.2) about the engine's stream: a quarter lost, answered at once.
+        delay = int((time.monotonic() - arrived) * 65536)
+        block = report[4:8] + bytes([64, 0, 0, 9]) + bytes(8) + report[10:14] + delay.to_bytes(4, "big")
+        out.rtp.rtcp.sendto(bytes([0x81, 201, 0, 7]) + out.rtp.ssrc.to_bytes(4, "big") + block,
+                            (out.rtp.remote[0], out.rtp.remote[1] + 1))
+        back.rtp.sending = False
+        time.sleep(0.2)
+        out.hang_up()
+        back.wait_ended()
+        limit = time.monotonic() + 5
+        while not (ended := self.engine.console_json("call list --ended")) and time.monotonic() < limit:
+            time.sleep(0.1)
+        newest = ended[0]
+        record = self.engine.console_json(f"call show {newest['id']}")
+        self.assertEqual(newest["legs"], record["legs"])
+        called, calling = sorted((leg["media"] for leg in record["legs"]),
+                                 key=lambda media: media["remote"].endswith(f":{out.rtp.port}"))
+        self.assertEqual((back.rtp.sent, 0, 0),
+                         (called["packets_received"], called["packets_lost"], called["packets_late"]))
+        self.assertGreater(called["packets_sent"], 50)
+        self.assertGreater(calling["packets_received"], 50)
+        self.assertLess(called["jitter_ms"], 20)
+        self.assertTrue(0 <= calling["round_trip_ms"] < 500, calling)
+        self.assertEqual(0.25, calling["peer_loss"])
+        self.assertNotIn("round_trip_ms", called, "nobody reported")
+
     def test_rtcp_reports_come_during_a_call(self):
         call = self.phone("alice").call("301").wait_answered()
         call.rtp.play_tone(650)

@@ -67,6 +67,10 @@ public:
     /// Made at the first use; one that is not a user's is reached as "loop/<name>".
     virtual_phone& phone(const std::string& name);
 
+    /// Their code is the loop module's: let them go before it is to leave. A call in progress goes on.
+    void drop_phone(const std::string& name) { phones_.erase(name); }
+    void drop_phones() { phones_.clear(); }
+
     void pass(duration d) { time_.advance(d); }
     void settle() { time_.settle(); }
     virtual_clock& clock() noexcept { return clock_; }

@@ -148,6 +148,9 @@ TEST_CASE("an empty file gives the defaults", "[config]") {
     CHECK(s.engine.state_directory == "/var/lib/strowger");
     CHECK(s.limits.max_call_seconds == 4h);
     CHECK(s.limits.rtp_timeout_seconds == 60s);
+    CHECK(s.ledger.keep_days == std::chrono::days(90));
+    CHECK(s.ledger.keep_records == 1'000'000);
+    CHECK(s.sounds.cache_limit == 1u << 30);
     CHECK(s.users.empty());
     CHECK(s.module("sip").fields().empty());
 }
@@ -172,11 +175,15 @@ memory_limit = "1 GiB"
 directories = ["a", "/b"]
 language = "de-AT"
 music = "calm"
+cache_limit = "16 MiB"
 [limits]
 calls = 5
 calls_per_second = 2
 max_call_seconds = 3600
 rtp_timeout_seconds = 0
+[ledger]
+keep_days = 7
+keep_records = 1000
 [emergency]
 country = "DE"
 numbers = ["110"]
@@ -210,6 +217,9 @@ language = "en"
     CHECK(s.limits.calls_per_second == 2);
     CHECK(s.limits.max_call_seconds == 1h);
     CHECK(s.limits.rtp_timeout_seconds == 0s);
+    CHECK(s.ledger.keep_days == std::chrono::days(7));
+    CHECK(s.ledger.keep_records == 1000);
+    CHECK(s.sounds.cache_limit == 16u << 20);
     CHECK(s.emergency.country == "DE");
     CHECK(s.emergency.numbers == std::vector<std::string>{"110"});
     CHECK(s.emergency.route == std::vector<std::string>{"trunk/telco", "line/1"});

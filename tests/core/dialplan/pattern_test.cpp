@@ -96,6 +96,9 @@ TEST_CASE("a bad pattern names its position") {
     CHECK(problem("_") == "pattern `_`: position 2: nothing after `_`");
     CHECK(problem("_2[13") == "pattern `_2[13`: position 3: `[` has no `]`");
     CHECK(problem("_2]") == "pattern `_2]`: position 3: `]` without `[`");
+    CHECK(problem("2[13]") ==
+          "extension `2[13]`: position 2: `[` is nothing that can be dialled; sets of digits need a pattern: `_2[13]`");
+    CHECK(problem("2]").starts_with("extension `2]`: position 2: `]` is nothing that can be dialled"));
     CHECK(problem("_2[]X") == "pattern `_2[]X`: position 3: `[]` matches nothing");
     CHECK(problem("_[9-1]") == "pattern `_[9-1]`: position 3: the range 9-1 is empty");
     CHECK(problem("_9.X") == "pattern `_9.X`: position 3: `.` must be the last");

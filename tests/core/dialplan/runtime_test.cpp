@@ -54,7 +54,7 @@ TEST_CASE("mistakes of an author are errors at their line, and the call goes to 
              {"call:gather{timeout = '3'}", "main.lua:1: call:gather: `timeout` must be a number of seconds, not \"3\""},
              {"call:dial(200)", "main.lua:1: call:dial: the target must be a string: write \"200\""},
              {"call:dial('user/bob', {strategy = 'some'})",
-              "`strategy` is one of \"all\", \"in_order\", \"random\", not \"some\""},
+              "`strategy` is one of \"all\", \"in_order\", \"random\", \"longest_idle\", not \"some\""},
              {"call:hang_up('nicely')", "main.lua:1: call:hang_up: the cause is"},
              {"call.vars.t = {}", "main.lua:1: call.vars.t must be a string, a number or a boolean"},
              {"call.extension = '1'", "main.lua:1: call.extension cannot be set"},

@@ -64,6 +64,7 @@ TEST_CASE("loss counts what is missing, across a wrap of the sequence, and not w
     for (const int n : {65534, 65535, 0, 3, 2, 4}) come(static_cast<std::uint16_t>(n));
     REQUIRE(s.received() == 6);
     REQUIRE(s.lost() == 1);
+    REQUIRE(s.late() == 1);
     const auto block = s.make_block(t);
     REQUIRE(block);
     REQUIRE(block->highest_sequence == 0x10004);
