@@ -95,7 +95,6 @@ private:
     dial_result unanswered();
     task<dial_result> talk(std::unique_ptr<leg> other, std::string by, duration rang);
     bool transfer_wanted(leg& other);
-    task<std::shared_ptr<transfer_fate>> give_away(std::unique_ptr<leg> other, std::string target);
     std::function<task<void>(call&)> pressed_sequence();
 
     call& call_;
@@ -333,34 +332,6 @@ bool dialling::transfer_wanted(leg& who) {
     return false;
 }
 
-/// The caller transfers the other party: its leg begins a call of its own. Returns when that has reached somebody, or
-/// has not; a caller who hangs up meanwhile leaves the transfer to itself.
-task<std::shared_ptr<transfer_fate>> dialling::give_away(std::unique_ptr<leg> other, std::string target) {
-    incoming_call facts;
-    facts.driver = other->technology();
-    facts.source = call_.facts().source;
-    facts.source_name = call_.facts().source_name;
-    facts.user = call_.facts().user;
-    facts.context = call_.facts().context;
-    facts.from = other->who();
-    facts.to_number = target;
-    facts.peer = other->peer();
-    facts.hops_left = call_.facts().hops_left - 1;
-    facts.passed = call_.facts().passed;
-    struct asking {
-        std::shared_ptr<transfer_fate> fate;
-        explicit asking(call& c)
-            : fate(std::make_shared<transfer_fate>(c.home(), c.caller().audio_home(), c.changed())) {}
-        asking(const asking&) = delete;
-        asking& operator=(const asking&) = delete;
-        ~asking() { fate->waits = nullptr; }
-    } const asked(call_);
-    call_.ledger().child(core_.calls().adopt(std::move(other), std::move(facts), call_.id(), {}, asked.fate));
-    call_.doing = "transferring to " + target;
-    while (!asked.fate->over) co_await wait_for(call_.changed());
-    co_return asked.fate;
-}
-
 /// The handler of a key sequence that the caller has completed, if any.
 std::function<task<void>(call&)> dialling::pressed_sequence() {
     auto& keys = call_.caller().digits;
@@ -431,7 +402,6 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     };
     std::optional<talk_line> line(std::in_place, call_, caller.id(), other_id, began_at);
     std::optional<bridge> both(std::in_place, core_, caller, *other, call_.music);
-    std::string redirect;
     for (;;) {
         both->update();
         if (other->ended()) {
@@ -443,18 +413,27 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
             out.left_by = "max_talk";
             break;
         }
-        if (transfer_wanted(caller)) {
-            const auto wanted = std::move(*caller.transfer);
-            caller.transfer.reset();
-            log::info(call_, "{} transfers {} to {}", caller.peer(), other->peer(), wanted.target);
+        const bool by_caller = transfer_wanted(caller);
+        if (by_caller || transfer_wanted(*other)) {
+            auto& giver = by_caller ? caller : *other;
+            const auto wanted = std::move(*giver.transfer);
+            giver.transfer.reset();
+            log::info(call_, "{} transfers {} to {}", giver.peer(), by_caller ? other->peer() : caller.peer(), wanted.target);
             both.reset();
             line.reset();
             call_.connected = nullptr;
             call_.ledger().leg_seen(*other);
-            auto giving = give_away(std::move(other), wanted.target);
+            // Who transfers keeps this call until it is decided; the other one gets a call of its own.
+            if (!by_caller) call_.change_caller(other);
+            auto giving = call_.give_away(std::move(other), wanted.target, by_caller);
             const auto fate = co_await giving;
-            caller.transfer_result(wanted.id, fate->failed);
+            giver.transfer_result(wanted.id, fate->failed);
             other = std::move(fate->back);
+            if (!by_caller) {
+                if (!fate->failed) call_.end(hangup_cause::normal, "transfer");
+                else call_.change_caller(other);
+                call_.throw_if_ended();
+            }
             if (!other || other->ended()) {
                 out.left_by = fate->failed ? "callee" : "transfer";
                 if (!fate->failed) out.status = dial_status::transferred;
@@ -467,10 +446,6 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
             both.emplace(core_, caller, *other, call_.music);
             continue;
         }
-        if (transfer_wanted(*other)) {
-            redirect = other->transfer->target;
-            break;
-        }
         if (auto handler = pressed_sequence()) {
             auto work = handler(call_);
             co_await work;
@@ -481,11 +456,6 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     }
     both.reset();
     out.talk_time = home.now() - began;
-    if (!redirect.empty()) {
-        log::info(call_, "{} transfers the caller to {}", other->peer(), redirect);
-        other->transfer_result(other->transfer->id, std::nullopt);
-        call_.transfer(redirect);
-    }
     co_return out;
 }
 
