@@ -156,8 +156,8 @@ private:
     /// For a transferred leg: there is something to hear now, the transfer has succeeded.
     void reached() noexcept;
     // transfer.cpp
-    /// Gives a leg to a new call that goes to extension `target`. Returns when that has reached somebody, or has not and the leg is
-    /// back; a caller who hangs up meanwhile leaves the transfer to itself. `callee`: the leg is not the one this call came by.
+    /// Gives a leg to a new call that goes to extension `target`. Returns when that has reached somebody, or has not and the
+    /// leg is back; a caller who hangs up meanwhile leaves the transfer to itself. `callee`: it is not the leg this call came by.
     task<std::shared_ptr<transfer_fate>> give_away(std::unique_ptr<leg> given, std::string target, bool callee);
     /// This call is that of another leg from now on; `with` is the one that it had.
     void change_caller(std::unique_ptr<leg>& with);

@@ -1,6 +1,7 @@
 // Dialling: rings targets, connects the caller with the first that answers, and stays until one of them leaves.
 #include "core/base/ids.hpp"
 #include "core/call/call.hpp"
+#include "core/call/forwarding.hpp"
 #include "core/call/ledger.hpp"
 #include "core/call/leg.hpp"
 #include "core/engine.hpp"
@@ -11,6 +12,8 @@ namespace strowger {
 namespace {
 
 constexpr duration confirm_time = 10s;
+/// Proxies on the way end what rings for 180 s (Timer C, RFC 3261 §16.6), and in their own way: we are first.
+constexpr duration longest_ring = 170s;
 
 /// What a dial comes to when nobody answered: the most telling of the causes of its legs wins.
 struct outcome {
@@ -47,6 +50,8 @@ struct attempt {
     std::optional<hangup_cause> failed;
     std::optional<instant> confirm_until;
     std::uint64_t confirm_prompt = 0;
+    std::string after = {};              ///< begins when all of this target have failed
+    std::vector<diversion> diverted = {}; ///< by devices that forwarded to it
 
     bool over() const noexcept { return failed.has_value(); }
 };
@@ -72,7 +77,7 @@ std::string_view to_string(dial_status s) noexcept {
 /// One dial of one call. Its legs hang up when it is left, however that happens.
 class dialling {
 public:
-    dialling(call& c, dial_options o) : call_(c), core_(c.core()), options_(std::move(o)) {}
+    dialling(call& c, dial_options o) : call_(c), core_(c.core()), options_(std::move(o)), forwarding_(core_, c) {}
     dialling(const dialling&) = delete;
     dialling& operator=(const dialling&) = delete;
     ~dialling() {
@@ -88,6 +93,8 @@ private:
     void start(attempt& a);
     void look_after(attempt& a);
     void drop(attempt& a, hangup_cause why);
+    void leg_ended(attempt& a);
+    bool waits(const attempt& a) const;
     task<void> begin_ringback();
     void early_media(leg& from);
     instant next_deadline() const;
@@ -101,7 +108,9 @@ private:
     engine& core_;
     dial_options options_;
     signal changed_;
-    std::vector<attempt> attempts_;
+    std::vector<attempt> attempts_, more_; // more: to be added when nobody looks at attempts
+    forwarding forwarding_;
+    std::string forwarded_to_;
     std::vector<media::play_item> confirm_items_;
     bool ringback_ = false;
     bool early_ = false;
@@ -120,7 +129,8 @@ void dialling::plan() {
     for (auto& t : targets) {
         const auto starts = in_turn ? turn + t.delay : now + t.delay;
         const auto stops =
-            std::min(starts + t.ring_for.value_or(options_.ring_for), in_turn ? instant::max() : now + options_.ring_for);
+            std::min(starts + std::min(t.ring_for.value_or(options_.ring_for), longest_ring),
+                     in_turn ? instant::max() : now + options_.ring_for);
         turn = stops;
         auto devices = core_.resolve(t.target);
         const auto id = t.caller_id ? t.caller_id : options_.caller_id;
@@ -135,6 +145,7 @@ void dialling::plan() {
             attempts_.push_back(std::move(a));
         }
         for (auto& device : *devices) {
+            forwarding_.rung(device);
             attempt a{t.target, std::move(device), id, starts, stops, nullptr, std::nullopt, std::nullopt, 0};
             attempts_.push_back(std::move(a));
         }
@@ -156,6 +167,7 @@ void dialling::start(attempt& a) {
     }
     what.headers = options_.headers;
     what.diversions = facts.diversions;
+    what.diversions.insert(what.diversions.end(), a.diverted.begin(), a.diverted.end());
     what.call_id = call_.id();
     what.hops_left = facts.hops_left - 1;
     what.passed = facts.passed;
@@ -178,11 +190,48 @@ void dialling::drop(attempt& a, hangup_cause why) {
     if (!a.failed) a.failed = why;
 }
 
+bool dialling::waits(const attempt& a) const {
+    return !a.after.empty() &&
+           std::any_of(attempts_.begin(), attempts_.end(), [&](const attempt& b) { return b.target == a.after && !b.over(); });
+}
+
+void dialling::leg_ended(attempt& a) {
+    a.failed = a.line->cause();
+    call_.ledger().leg_seen(*a.line);
+    const auto gone = std::move(a.line);
+    if (gone->refused_for_all_devices()) { // of this target: the others of a group are other people
+        for (auto& b : attempts_) {
+            if (b.over() || b.target != a.target) continue;
+            drop(b, *a.failed);
+            b.failed = a.failed;
+        }
+    }
+    if (gone->elsewhere().empty()) return;
+    std::vector<forwarding::step> steps;
+    if (options_.follow_forwarding) steps = forwarding_.follow(gone->peer(), gone->elsewhere());
+    if (steps.empty()) forwarded_to_ = gone->elsewhere().front();
+    std::string after;
+    for (auto& s : steps) {
+        for (auto& device : s.devices) {
+            attempt next{s.target, std::move(device), a.caller_id, a.starts, a.stops, nullptr, std::nullopt, std::nullopt};
+            next.after = after;
+            next.diverted = a.diverted;
+            next.diverted.push_back({gone->who().number, "unknown"});
+            more_.push_back(std::move(next));
+        }
+        after = s.target;
+    }
+}
+
 /// Moves one attempt on as far as it goes now.
 void dialling::look_after(attempt& a) {
     if (a.over()) return;
     const auto now = call_.home().now();
     if (!a.line) {
+        if (waits(a)) {
+            if (now >= a.stops) a.failed = hangup_cause::no_answer;
+            return;
+        }
         const bool waited = now >= a.starts;
         // In turn: the next begins as soon as those before it have failed.
         const bool earlier_over =
@@ -197,10 +246,7 @@ void dialling::look_after(attempt& a) {
         if (a.over()) return;
     }
     if (a.line->ended()) {
-        a.failed = a.line->cause();
-        call_.ledger().leg_seen(*a.line);
-        a.line.reset();
-        return;
+        return leg_ended(a);
     }
     if (a.line->up() && a.confirm_until) {
         if (!a.line->digits.empty() && a.line->digits.front() != '1') return drop(a, hangup_cause::rejected);
@@ -219,7 +265,7 @@ instant dialling::next_deadline() const {
     auto next = instant::max();
     for (const auto& a : attempts_) {
         if (a.over()) continue;
-        next = std::min(next, !a.line ? a.starts : a.confirm_until.value_or(a.stops));
+        next = std::min(next, waits(a) ? a.stops : !a.line ? a.starts : a.confirm_until.value_or(a.stops));
     }
     return next;
 }
@@ -240,6 +286,7 @@ dial_result dialling::unanswered() {
         out.status = judged.status;
         out.cause = a.failed.value_or(hangup_cause::no_answer);
     }
+    out.forwarded_to = forwarded_to_;
     return out;
 }
 
@@ -291,6 +338,8 @@ task<dial_result> dialling::run() {
     bool ringback_begun = false;
     for (;;) {
         for (auto& a : attempts_) look_after(a);
+        std::move(more_.begin(), more_.end(), std::back_inserter(attempts_));
+        more_.clear();
         for (auto& a : attempts_) {
             const bool taken =
                 a.line && a.line->up() && (!a.confirm_until || (!a.line->digits.empty() && a.line->digits.front() == '1'));
@@ -370,6 +419,7 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     } const kept{call_, other};
 
     caller.prefer_codec(other->codec());
+    caller.identity(other->who());
     co_await call_.answer();
     if (!options_.announce.empty()) {
         auto resolving = call_.resolve(options_.announce);

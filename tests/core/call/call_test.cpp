@@ -32,6 +32,7 @@ context "internal" {
     call:wait(3600)
   end,
   ["102"] = function(call) call:dial({"user/bob", "user/carol"}, {ring_for = 20}) end,
+  ["103"] = function(call) call:hang_up(call:dial("user/bob", {ring_for = 1000}).cause) end,
 }
 )";
 
@@ -110,6 +111,16 @@ TEST_CASE("a busy phone gives busy, one that nobody answers gives no answer, one
     o.carol().hang_up(hangup_cause::rejected);
     o.pass(30s);
     REQUIRE(o.last_record()["vars"]["status"] == value("rejected"));
+}
+
+TEST_CASE("nothing rings for as long as proxies take to lose patience") {
+    office o(plan);
+    o.alice().dial("103");
+    o.pass(165s);
+    REQUIRE(o.bob().now() == phone_state::ringing_here);
+    o.pass(10s);
+    REQUIRE(o.bob().now() == phone_state::ended);
+    REQUIRE(o.alice().cause() == hangup_cause::no_answer);
 }
 
 TEST_CASE("a caller who hangs up while it rings leaves nothing behind") {
