@@ -109,7 +109,7 @@ context "internal" {
   -- Keeps its worker busy.
   ["314"] = function(call)
     local n = 0
-    for i = 1, 200000000 do n = n + i end
+    for i = 1, 2000000000 do n = n + i end
     call:hang_up("busy")
   end,
 
