@@ -245,9 +245,7 @@ void dialling::look_after(attempt& a) {
         start(a);
         if (a.over()) return;
     }
-    if (a.line->ended()) {
-        return leg_ended(a);
-    }
+    if (a.line->ended()) return leg_ended(a);
     if (a.line->up() && a.confirm_until) {
         if (!a.line->digits.empty() && a.line->digits.front() != '1') return drop(a, hangup_cause::rejected);
         if (now >= *a.confirm_until) return drop(a, hangup_cause::no_answer);

@@ -341,6 +341,7 @@ TEST_CASE("a challenged re-INVITE is sent again with credentials, and so is its 
     e.core.ask([&] {
         outgoing_call call;
         call.to.address = fmt::format("sip:bob@127.0.0.1:{}", p.port);
+        call.to.user = "bob";
         call.offer.sdp = s.make_offer(pcmu());
         return e.core.originate(std::move(call)) != nullptr;
     });
@@ -350,10 +351,13 @@ TEST_CASE("a challenged re-INVITE is sent again with credentials, and so is its 
     e.core.ask([&] {
         media_description again;
         again.sdp = s.make_offer(pcmu());
+        e.core.legs.front()->line->identity({"202", "Carol", false});
         e.core.legs.front()->line->offer(7, std::move(again));
         return 0;
     });
     const auto first = p.expect("INVITE ");
+    CHECK(telephone::header(first, "P-Asserted-Identity").starts_with("\"Carol\" <sip:202@127.0.0.1:"));
+    CHECK(telephone::header(first, "Remote-Party-ID").find(";party=calling") != std::string::npos);
     p.send(telephone::respond(first, "407 Proxy Authentication Required",
                               "Proxy-Authenticate: Digest realm=\"telco\", nonce=\"n1\", qop=\"auth\"\r\n"));
     CHECK(telephone::header(p.expect("ACK "), "CSeq") == "2 ACK");
