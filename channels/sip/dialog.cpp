@@ -32,8 +32,8 @@ void dialog::tell(leg_event e) {
     if (events_ && !told_ended_) events_->post(std::move(e));
 }
 
-void dialog::tell_ended(hangup_cause cause, std::string detail) {
-    tell(event::ended{cause, std::move(detail)});
+void dialog::tell_ended(event::ended how) {
+    tell(std::move(how));
     told_ended_ = true;
 }
 
@@ -80,7 +80,19 @@ result<media_description> dialog::media_in(const message& m) const {
 }
 
 header_list dialog::own_headers() const {
-    return {{"Contact", state_.local_contact}, {"Allow", allowed_methods()}, {"Supported", "norefersub"}};
+    header_list out{{"Contact", state_.local_contact}, {"Allow", allowed_methods()}, {"Supported", "norefersub"}};
+    if (connected_.number.empty()) return out;
+    // Who is at the other end (RFC 3325 §9.1), in both of the forms that telephones know.
+    const auto who = fmt::format("{}<sip:{}@{}:{}>", quoted_display(connected_.name), escape_user(connected_.number),
+                                 host_text(state_.local_address), ua_.stack().port_on(state_.local_address));
+    out.push_back({"P-Asserted-Identity", who});
+    out.push_back({"Remote-Party-ID",
+                   fmt::format("{};party={};privacy=off;screen=yes", who, state_.we_called ? "calling" : "called")});
+    return out;
+}
+
+void dialog::identity(party who) {
+    if (with_telephone_) connected_ = who.withheld ? party{} : std::move(who);
 }
 
 request dialog::in_dialog(std::string method) {

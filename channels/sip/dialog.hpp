@@ -39,6 +39,7 @@ public:
     void accept(std::uint64_t id, const media_description& media);
     void refuse(std::uint64_t id, hangup_cause why);
     void send_digit(char key);
+    void identity(party who);
     void hang_up(hangup_cause why);
     void on_request(transaction_id t, const message& m);
     void on_ack(transaction_id t, const message& m);
@@ -78,7 +79,8 @@ private:
 
     void tell(leg_event e);
     /// The last event of the channel; the dialog may go on to finish its transactions.
-    void tell_ended(hangup_cause cause, std::string detail);
+    void tell_ended(hangup_cause cause, std::string detail) { tell_ended(event::ended{cause, std::move(detail)}); }
+    void tell_ended(event::ended how);
     void save();
     /// Takes what refreshes the target (§12.2.1.2).
     void refresh_target(const message& m);
@@ -95,6 +97,9 @@ private:
 
     void send_ack(const message& success);
     void await_first_answer();
+    void refused(const message& m);
+    /// The Contacts of a 3xx, best first.
+    std::vector<std::string> forwarded_to(const message& m) const;
     void cancel_invite(header_list headers);
     void send_bye(hangup_cause why);
     void refuse_pending();
@@ -123,6 +128,8 @@ private:
     std::string source_address_;
     bool behind_nat_ = false;
     std::uint64_t last_offer_ = 0;
+    bool with_telephone_ = false;          ///< of a user of ours, who may know whom he talks with
+    party connected_;                      ///< whom the core has connected it with
 
     transaction_id invite_ = 0;            ///< the INVITE that made the dialog, until its final answer
     std::optional<hangup_cause> hang_up_later_; ///< wanted between our 2xx and its ACK

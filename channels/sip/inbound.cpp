@@ -76,6 +76,7 @@ void dialog::start_inbound(transaction_id invite, const message& m, std::string 
     incoming_call call;
     call.driver = "sip";
     call.source = source_kind::user;
+    with_telephone_ = call.source == source_kind::user;
     call.source_name = call.user = user;
     if (from_uri) call.from.number = clean(from_uri->user);
     if (from) call.from.name = clean(from->display);

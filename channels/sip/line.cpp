@@ -41,7 +41,9 @@ void line::refuse(std::uint64_t id, hangup_cause why) {
 void line::send_digit(char key) {
     command([key](dialog& d) { d.send_digit(key); });
 }
-void line::identity(party) {} // needs UPDATE or a re-INVITE that the peer understands so: not done yet
+void line::identity(party who) {
+    command([who = std::move(who)](dialog& d) { d.identity(who); });
+}
 void line::transfer_result(std::uint64_t id, std::optional<hangup_cause> failed) {
     command([id, failed](dialog& d) { d.transfer_result(id, failed); });
 }

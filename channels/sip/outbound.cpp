@@ -15,6 +15,7 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
     events_ = std::move(events);
     phase_ = phase::outgoing;
     state_.we_called = true;
+    with_telephone_ = !call.to.user.empty();
     state_.call_id = random_hex(16);
     state_.local_tag = random_hex(8);
     ua_.index(*this);
@@ -25,6 +26,10 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
     const auto own = ua_.stack().local_towards(hop ? hop->host : "");
     if (!hop || !own) {
         tell_ended(hangup_cause::no_route, own ? "the next hop has no numeric address" : own.error().text);
+        return finish();
+    }
+    if (const auto rest = ua_.pauses(state_.next_hop()); rest > 0s && !ua_.core().is_emergency(call.number)) {
+        tell_ended(hangup_cause::temporary_failure, fmt::format("it wants no calls for another {} s", rest.count()));
         return finish();
     }
     state_.local_address = *own;
@@ -117,14 +122,51 @@ void dialog::on_invite_response(const message& m) {
     }
     if (m.status < 300) return on_invite_success(m);
     ua_.stack().forget_client(std::exchange(invite_, 0));
+    refused(m);
+    finish();
+}
+
+std::vector<std::string> dialog::forwarded_to(const message& m) const {
+    struct place {
+        double q;
+        std::string where;
+    };
+    std::vector<place> places;
+    for (const auto& contact : m.all("Contact")) {
+        const auto a = parse_name_addr(contact);
+        if (!a) continue;
+        const auto address = a->uri.substr(0, a->uri.find('?')); // headers in a URI are never taken over (§19.1.5)
+        const auto u = parse_uri(address);
+        if (!u || places.size() == 20) continue;
+        const bool here = u->is_sip() && ua_.is_ours(u->host) && (u->port == 0 || u->port == ua_.stack().port_on(u->host));
+        const auto q = param(a->params, "q");
+        auto weight = q ? std::strtod(q->c_str(), nullptr) : 1.0;
+        if (!(weight >= 0 && weight <= 1)) weight = 0; // no number either
+        places.push_back({weight, clean(here ? u->user : address)});
+    }
+    std::stable_sort(places.begin(), places.end(), [](const place& x, const place& y) { return x.q > y.q; });
+    std::vector<std::string> out;
+    for (auto& p : places) out.push_back(std::move(p.where));
+    return out;
+}
+
+void dialog::refused(const message& m) {
     auto cause = cause_of_status(m.status);
     if (const auto* reason = m.find("Reason")) cause = cause_of_reason(*reason).value_or(cause);
     if (m.internal) cause = m.status == 408 ? hangup_cause::no_user_response : hangup_cause::network_out_of_order;
     if (cancelled_) cause = *cancelled_;
     const auto detail = m.internal ? (m.status == 408 ? "no answer from the device" : "the device cannot be reached")
                                    : fmt::format("SIP {}", m.status);
-    tell_ended(cause, detail);
-    finish();
+    event::ended how{cause, detail};
+    const auto next = m.internal || cancelled_ ? remedy::none : remedy_of_status(m.status);
+    if (next == remedy::forwarding) how.elsewhere = forwarded_to(m);
+    if (next == remedy::everybody) how.for_all_devices = true;
+    if (const auto* rest = m.find("Retry-After"); rest != nullptr && next == remedy::pause) {
+        const std::string_view digits(*rest);
+        const auto seconds = parse_number(digits.substr(0, digits.find_first_not_of("0123456789")));
+        if (seconds) ua_.pause(state_.next_hop(), std::chrono::seconds(*seconds));
+    }
+    tell_ended(std::move(how));
 }
 
 void dialog::on_invite_success(const message& m) {

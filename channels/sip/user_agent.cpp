@@ -133,6 +133,26 @@ bool user_agent::is_ours(std::string_view name) const {
     return stack_->port_on(name) != 0;
 }
 
+namespace {
+
+std::string peer_of(const std::string& hop) {
+    const auto u = parse_uri(hop).value_or(uri{});
+    return fmt::format("{} {} {}", u.host, u.port, param(u.params, "transport").value_or("udp"));
+}
+
+} // namespace
+
+void user_agent::pause(const std::string& hop, std::chrono::seconds time) {
+    const auto now = core_.now();
+    std::erase_if(pauses_, [now](const auto& p) { return p.second <= now; });
+    pauses_[peer_of(hop)] = now + std::min(time, std::chrono::seconds(600));
+}
+
+std::chrono::seconds user_agent::pauses(const std::string& hop) {
+    const auto it = pauses_.find(peer_of(hop));
+    return it == pauses_.end() ? 0s : std::chrono::ceil<std::chrono::seconds>(it->second - core_.now());
+}
+
 std::vector<dialog_line> user_agent::dialogs() const {
     std::vector<dialog_line> out;
     for (const auto& [id, one] : dialogs_) {

@@ -82,6 +82,9 @@ public:
     /// True for an address or name that means us.
     bool is_ours(std::string_view host) const;
     std::vector<dialog_line> dialogs() const;
+    /// Who has said that he wants no calls for a while (Retry-After) gets none, by the URI of the next hop; ten minutes at most.
+    void pause(const std::string& hop, std::chrono::seconds time);
+    std::chrono::seconds pauses(const std::string& hop);
 
     // agent_listener
     void on_request(transaction_id id, message m) override;
@@ -120,6 +123,7 @@ private:
     std::unordered_map<std::string, dialog_id> by_tag_; ///< our tags are unique, and only we make them
     owners servers_, clients_;
     sent_acks acks_;
+    std::unordered_map<std::string, instant> pauses_;
     std::atomic<bool> closing_{false};
 };
 

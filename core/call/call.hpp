@@ -53,6 +53,7 @@ struct transfer_fate {
     worker& home;
     media::media_thread& audio;
     signal* waits;                      ///< of who wants to know; null: nobody any more
+    value::table vars;                  ///< of the call that gave the leg away; they go along
     bool over = false;
     std::optional<hangup_cause> failed; ///< nothing: somebody or something was reached
     std::unique_ptr<leg> back;          ///< the leg, when the transfer failed and it is still there
@@ -154,6 +155,12 @@ private:
     void throw_if_ended() const;
     /// For a transferred leg: there is something to hear now, the transfer has succeeded.
     void reached() noexcept;
+    // transfer.cpp
+    /// Gives a leg to a new call that goes to extension `target`. Returns when that has reached somebody, or has not and the
+    /// leg is back; a caller who hangs up meanwhile leaves the transfer to itself. `callee`: it is not the leg this call came by.
+    task<std::shared_ptr<transfer_fate>> give_away(std::unique_ptr<leg> given, std::string target, bool callee);
+    /// This call is that of another leg from now on; `with` is the one that it had.
+    void change_caller(std::unique_ptr<leg>& with);
     friend class dialling;
 
     engine& core_;

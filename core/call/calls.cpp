@@ -144,6 +144,7 @@ std::string calls::adopt(std::unique_ptr<leg> given, incoming_call facts, const 
                fate = std::move(fate)]() mutable {
         auto c = std::make_shared<call>(core_, shards_[index]->home, id, std::move(facts));
         c->ledger().parent(parent_call);
+        if (fate) c->vars = fate->vars;
         c->fate_ = std::move(fate);
         auto& moved = *given;
         run(index, std::move(c), std::move(given), std::move(story));

@@ -1,6 +1,7 @@
 // Dialling: rings targets, connects the caller with the first that answers, and stays until one of them leaves.
 #include "core/call/call.hpp"
 #include "core/call/dial_order.hpp"
+#include "core/call/forwarding.hpp"
 #include "core/call/ledger.hpp"
 #include "core/call/leg.hpp"
 #include "core/call/talk.hpp"
@@ -11,6 +12,8 @@ namespace strowger {
 namespace {
 
 constexpr duration confirm_time = 10s;
+/// Proxies on the way end what rings for 180 s (Timer C, RFC 3261 §16.6), and in their own way: we are first.
+constexpr duration longest_ring = 170s;
 
 /// What a dial comes to when nobody answered: the most telling of the causes of its legs wins.
 struct outcome {
@@ -47,6 +50,8 @@ struct attempt {
     std::optional<hangup_cause> failed;
     std::optional<instant> confirm_until;
     std::uint64_t confirm_prompt = 0;
+    std::string after = {};              ///< begins when all of this target have failed
+    std::vector<diversion> diverted = {}; ///< by devices that forwarded to it
 
     bool over() const noexcept { return failed.has_value(); }
 };
@@ -72,7 +77,7 @@ std::string_view to_string(dial_status s) noexcept {
 /// One dial of one call. Its legs hang up when it is left, however that happens.
 class dialling {
 public:
-    dialling(call& c, dial_options o) : call_(c), core_(c.core()), options_(std::move(o)) {}
+    dialling(call& c, dial_options o) : call_(c), core_(c.core()), options_(std::move(o)), forwarding_(core_, c) {}
     dialling(const dialling&) = delete;
     dialling& operator=(const dialling&) = delete;
     ~dialling() {
@@ -88,6 +93,8 @@ private:
     void start(attempt& a);
     void look_after(attempt& a);
     void drop(attempt& a, hangup_cause why);
+    void leg_ended(attempt& a);
+    bool waits(const attempt& a) const;
     task<void> begin_ringback();
     void early_media(leg& from);
     instant next_deadline() const;
@@ -95,14 +102,15 @@ private:
     dial_result unanswered();
     task<dial_result> talk(std::unique_ptr<leg> other, std::string by, duration rang);
     bool transfer_wanted(leg& other);
-    task<std::shared_ptr<transfer_fate>> give_away(std::unique_ptr<leg> other, std::string target);
     std::function<task<void>(call&)> pressed_sequence();
 
     call& call_;
     engine& core_;
     dial_options options_;
     signal changed_;
-    std::vector<attempt> attempts_;
+    std::vector<attempt> attempts_, more_; // more: to be added when nobody looks at attempts
+    forwarding forwarding_;
+    std::string forwarded_to_;
     std::vector<media::play_item> confirm_items_;
     bool ringback_ = false;
     bool early_ = false;
@@ -118,7 +126,8 @@ void dialling::plan() {
     for (const auto& t : targets) {
         const auto starts = in_turn ? turn + t.delay : now + t.delay;
         const auto stops =
-            std::min(starts + t.ring_for.value_or(options_.ring_for), in_turn ? instant::max() : now + options_.ring_for);
+            std::min(starts + std::min(t.ring_for.value_or(options_.ring_for), longest_ring),
+                     in_turn ? instant::max() : now + options_.ring_for);
         turn = stops;
         auto devices = core_.resolve(t.target);
         const auto id = t.caller_id ? t.caller_id : options_.caller_id;
@@ -133,6 +142,7 @@ void dialling::plan() {
             attempts_.push_back(std::move(a));
         }
         for (auto& device : *devices) {
+            forwarding_.rung(device);
             attempt a{t.target, std::move(device), id, starts, stops, nullptr, std::nullopt, std::nullopt, 0};
             attempts_.push_back(std::move(a));
         }
@@ -154,6 +164,7 @@ void dialling::start(attempt& a) {
     }
     what.headers = options_.headers;
     what.diversions = facts.diversions;
+    what.diversions.insert(what.diversions.end(), a.diverted.begin(), a.diverted.end());
     what.call_id = call_.id();
     what.hops_left = facts.hops_left - 1;
     what.passed = facts.passed;
@@ -176,11 +187,48 @@ void dialling::drop(attempt& a, hangup_cause why) {
     if (!a.failed) a.failed = why;
 }
 
+bool dialling::waits(const attempt& a) const {
+    return !a.after.empty() &&
+           std::any_of(attempts_.begin(), attempts_.end(), [&](const attempt& b) { return b.target == a.after && !b.over(); });
+}
+
+void dialling::leg_ended(attempt& a) {
+    a.failed = a.line->cause();
+    call_.ledger().leg_seen(*a.line);
+    const auto gone = std::move(a.line);
+    if (gone->refused_for_all_devices()) { // of this target: the others of a group are other people
+        for (auto& b : attempts_) {
+            if (b.over() || b.target != a.target) continue;
+            drop(b, *a.failed);
+            b.failed = a.failed;
+        }
+    }
+    if (gone->elsewhere().empty()) return;
+    std::vector<forwarding::step> steps;
+    if (options_.follow_forwarding) steps = forwarding_.follow(gone->peer(), gone->elsewhere());
+    if (steps.empty()) forwarded_to_ = gone->elsewhere().front();
+    std::string after;
+    for (auto& s : steps) {
+        for (auto& device : s.devices) {
+            attempt next{s.target, std::move(device), a.caller_id, a.starts, a.stops, nullptr, std::nullopt, std::nullopt};
+            next.after = after;
+            next.diverted = a.diverted;
+            next.diverted.push_back({gone->who().number, "unknown"});
+            more_.push_back(std::move(next));
+        }
+        after = s.target;
+    }
+}
+
 /// Moves one attempt on as far as it goes now.
 void dialling::look_after(attempt& a) {
     if (a.over()) return;
     const auto now = call_.home().now();
     if (!a.line) {
+        if (waits(a)) {
+            if (now >= a.stops) a.failed = hangup_cause::no_answer;
+            return;
+        }
         const bool waited = now >= a.starts;
         // In turn: the next begins as soon as those before it have failed.
         const bool earlier_over =
@@ -194,12 +242,7 @@ void dialling::look_after(attempt& a) {
         start(a);
         if (a.over()) return;
     }
-    if (a.line->ended()) {
-        a.failed = a.line->cause();
-        call_.ledger().leg_seen(*a.line);
-        a.line.reset();
-        return;
-    }
+    if (a.line->ended()) return leg_ended(a);
     if (a.line->up() && a.confirm_until) {
         if (!a.line->digits.empty() && a.line->digits.front() != '1') return drop(a, hangup_cause::rejected);
         if (now >= *a.confirm_until) return drop(a, hangup_cause::no_answer);
@@ -217,7 +260,7 @@ instant dialling::next_deadline() const {
     auto next = instant::max();
     for (const auto& a : attempts_) {
         if (a.over()) continue;
-        next = std::min(next, !a.line ? a.starts : a.confirm_until.value_or(a.stops));
+        next = std::min(next, waits(a) ? a.stops : !a.line ? a.starts : a.confirm_until.value_or(a.stops));
     }
     return next;
 }
@@ -238,6 +281,7 @@ dial_result dialling::unanswered() {
         out.status = judged.status;
         out.cause = a.failed.value_or(hangup_cause::no_answer);
     }
+    out.forwarded_to = forwarded_to_;
     return out;
 }
 
@@ -289,6 +333,8 @@ task<dial_result> dialling::run() {
     bool ringback_begun = false;
     for (;;) {
         for (auto& a : attempts_) look_after(a);
+        std::move(more_.begin(), more_.end(), std::back_inserter(attempts_));
+        more_.clear();
         for (auto& a : attempts_) {
             const bool taken =
                 a.line && a.line->up() && (!a.confirm_until || (!a.line->digits.empty() && a.line->digits.front() == '1'));
@@ -330,34 +376,6 @@ bool dialling::transfer_wanted(leg& who) {
     return false;
 }
 
-/// The caller transfers the other party: its leg begins a call of its own. Returns when that has reached somebody, or
-/// has not; a caller who hangs up meanwhile leaves the transfer to itself.
-task<std::shared_ptr<transfer_fate>> dialling::give_away(std::unique_ptr<leg> other, std::string target) {
-    incoming_call facts;
-    facts.driver = other->technology();
-    facts.source = call_.facts().source;
-    facts.source_name = call_.facts().source_name;
-    facts.user = call_.facts().user;
-    facts.context = call_.facts().context;
-    facts.from = other->who();
-    facts.to_number = target;
-    facts.peer = other->peer();
-    facts.hops_left = call_.facts().hops_left - 1;
-    facts.passed = call_.facts().passed;
-    struct asking {
-        std::shared_ptr<transfer_fate> fate;
-        explicit asking(call& c)
-            : fate(std::make_shared<transfer_fate>(c.home(), c.caller().audio_home(), c.changed())) {}
-        asking(const asking&) = delete;
-        asking& operator=(const asking&) = delete;
-        ~asking() { fate->waits = nullptr; }
-    } const asked(call_);
-    call_.ledger().child(core_.calls().adopt(std::move(other), std::move(facts), call_.id(), {}, asked.fate));
-    call_.doing = "transferring to " + target;
-    while (!asked.fate->over) co_await wait_for(call_.changed());
-    co_return asked.fate;
-}
-
 /// The handler of a key sequence that the caller has completed, if any.
 std::function<task<void>(call&)> dialling::pressed_sequence() {
     auto& keys = call_.caller().digits;
@@ -396,6 +414,7 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     } const kept{call_, other};
 
     caller.prefer_codec(other->codec());
+    caller.identity(other->who());
     co_await call_.answer();
     if (!options_.announce.empty()) {
         auto resolving = call_.resolve(options_.announce);
@@ -428,7 +447,6 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     };
     std::optional<talk_line> line(std::in_place, call_, caller.id(), other_id, began_at);
     std::optional<bridge> both(std::in_place, core_, caller, *other, call_.music);
-    std::string redirect;
     for (;;) {
         both->update();
         if (other->ended()) {
@@ -440,18 +458,27 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
             out.left_by = "max_talk";
             break;
         }
-        if (transfer_wanted(caller)) {
-            const auto wanted = std::move(*caller.transfer);
-            caller.transfer.reset();
-            log::info(call_, "{} transfers {} to {}", caller.peer(), other->peer(), wanted.target);
+        const bool by_caller = transfer_wanted(caller);
+        if (by_caller || transfer_wanted(*other)) {
+            auto& giver = by_caller ? caller : *other;
+            const auto wanted = std::move(*giver.transfer);
+            giver.transfer.reset();
+            log::info(call_, "{} transfers {} to {}", giver.peer(), by_caller ? other->peer() : caller.peer(), wanted.target);
             both.reset();
             line.reset();
             call_.connected = nullptr;
             call_.ledger().leg_seen(*other);
-            auto giving = give_away(std::move(other), wanted.target);
+            // Who transfers keeps this call until it is decided; the other one gets a call of its own.
+            if (!by_caller) call_.change_caller(other);
+            auto giving = call_.give_away(std::move(other), wanted.target, by_caller);
             const auto fate = co_await giving;
-            caller.transfer_result(wanted.id, fate->failed);
+            giver.transfer_result(wanted.id, fate->failed);
             other = std::move(fate->back);
+            if (!by_caller) {
+                if (!fate->failed) call_.end(hangup_cause::normal, "transfer");
+                else call_.change_caller(other);
+                call_.throw_if_ended();
+            }
             if (!other || other->ended()) {
                 out.left_by = fate->failed ? "callee" : "transfer";
                 if (!fate->failed) out.status = dial_status::transferred;
@@ -463,10 +490,6 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
             line.emplace(call_, caller.id(), other_id, core_.time().wall());
             both.emplace(core_, caller, *other, call_.music);
             continue;
-        }
-        if (transfer_wanted(*other)) {
-            redirect = other->transfer->target;
-            break;
         }
         if (auto handler = pressed_sequence()) {
             auto work = aside(std::move(handler), call_, both, *other, limit.end());
@@ -481,11 +504,6 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     }
     both.reset();
     out.talk_time = home.now() - began;
-    if (!redirect.empty()) {
-        log::info(call_, "{} transfers the caller to {}", other->peer(), redirect);
-        other->transfer_result(other->transfer->id, std::nullopt);
-        call_.transfer(redirect);
-    }
     co_return out;
 }
 

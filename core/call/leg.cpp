@@ -47,6 +47,10 @@ result<std::unique_ptr<leg>> leg::originate(engine& core, worker& home, media::m
     made->peer_ = what.to.address;
     made->user_ = what.to.user;
     made->who_.number = what.number;
+    if (const auto user = core.settings().users.find(what.to.user); user != core.settings().users.end()) {
+        if (!user->second.extension.empty()) made->who_.number = user->second.extension;
+        made->who_.name = user->second.display_name;
+    }
     made->preferred_codec_ = preferred_codec;
     made->events_ = std::make_shared<leg_mailbox>(home);
     made->events_->open(*made);
@@ -309,6 +313,8 @@ void leg::handle(event::state& e) { channel_state_ = std::move(e.text); }
 void leg::handle(event::ended& e) {
     if (ended()) return;
     log::debug({"call", call_id_}, "{} ended: {} {}", peer_, to_string(e.cause), e.detail);
+    elsewhere_ = std::move(e.elsewhere);
+    refused_for_all_ = e.for_all_devices;
     finish(e.cause);
 }
 

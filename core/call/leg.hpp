@@ -51,6 +51,9 @@ public:
     bool up() const noexcept { return state_ == state::up; }
     bool ended() const noexcept { return state_ == state::ended; }
     std::optional<hangup_cause> cause() const noexcept { return cause_; }
+    /// What its peer said besides when it ended; see event::ended.
+    const std::vector<std::string>& elsewhere() const noexcept { return elsewhere_; }
+    bool refused_for_all_devices() const noexcept { return refused_for_all_; }
     /// The peer has put us on hold.
     bool held() const noexcept { return held_; }
     bool has_early_media() const noexcept { return early_media_; }
@@ -140,6 +143,8 @@ private:
     bool outgoing_ = false;
     state state_ = state::idle;
     std::optional<hangup_cause> cause_;
+    std::vector<std::string> elsewhere_;
+    bool refused_for_all_ = false;
     bool held_ = false, early_media_ = false;
     party who_;
     std::string codec_, preferred_codec_;

@@ -113,7 +113,7 @@ public:
 
     enum class order { all, in_order, random, longest_idle };
     std::vector<dial_target> targets;
-    duration ring_for = 30s;
+    duration ring_for = 30s;                   ///< at most 170 s are waited
     order strategy = order::all;
     std::optional<std::string> caller_id;      ///< number shown to the callee in place of the caller's
     std::string ringback = "tone"; ///< what an answered caller hears meanwhile: "tone", "early", "music" or a prompt's key
@@ -123,6 +123,8 @@ public:
     prompt_list confirm;                       ///< asked of the one who answers: "1" takes the call, so that a mailbox never wins
     prompt_list announce;                      ///< played to the one who answers before he is connected
     std::string allow_transfer = "both";       ///< who may transfer by his phone: "none", "callee", "both"
+    /// Rings whom a called device names instead of itself (a SIP 3xx), within the limits of forwarding.hpp.
+    bool follow_forwarding = true;
     /// Key sequences during the talk, from the caller's side. While a handler waits (plays, gathers, dials), the other one is on
     /// hold and hears music; max_talk ends handlers too.
     std::map<std::string, std::function<task<void>(call&)>> keys;
@@ -150,12 +152,13 @@ struct dial_result {
     std::string by;           ///< the target that answered
     duration ring_time{}, talk_time{};
     std::string left_by;      ///< "callee", "max_talk", "transfer" …; a caller who leaves ends the call instead
+    std::string forwarded_to; ///< where a device said its user is, when that was not followed; as the device wrote it
 };
 
 /// What on_end handlers are told.
 struct end_info {
     hangup_cause cause;
-    std::string left_by;      ///< "caller", "script", "callee", "operator", "limit"
+    std::string left_by;      ///< "caller", "script", "callee", "operator", "limit", "transfer"
     duration talk_time{};
 };
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace strowger {
 
@@ -63,7 +64,14 @@ struct identity { party who; };                        ///< the peer is someone 
 /// The channel's own state as a plain text that its driver can rebuild it from. The core keeps the newest.
 struct state { std::string text; };
 /// The channel is over, by the peer or by failure; the last event of a channel.
-struct ended { hangup_cause cause; std::string detail; };
+struct ended {
+    hangup_cause cause;
+    std::string detail;
+    /// Where else the callee is, as the peer says (a SIP 3xx), best first: a number or name of ours ("201") or an address in the
+    /// driver's form. A wish of whoever answered: see forwarding.hpp.
+    std::vector<std::string> elsewhere = {};
+    bool for_all_devices = false; ///< the peer refuses for every device of its user (a SIP 6xx)
+};
 
 // From either.
 struct digit { char key; };

@@ -155,7 +155,11 @@ void read_keys(lua_State* L, const options& given, dial_options& o) {
     lua_pop(L, 1);
 }
 int push_dial_result(lua_State* L, dial_result& r) {
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 7);
+    if (!r.forwarded_to.empty()) {
+        push(L, r.forwarded_to);
+        lua_setfield(L, -2, "forwarded_to");
+    }
     push(L, std::string(to_string(r.status)));
     lua_setfield(L, -2, "status");
     push(L, to_string(r.cause));
@@ -210,6 +214,7 @@ int dial(lua_State* L) {
     o.confirm = given.prompts("confirm", {}, c.language);
     o.announce = given.prompts("announce", {}, c.language);
     o.allow_transfer = given.word("transfer", o.allow_transfer, {"none", "callee", "both"});
+    o.follow_forwarding = given.flag("follow_forwarding", o.follow_forwarding);
     if (given.push("headers")) {
         const auto headers = to_value(L, -1);
         lua_pop(L, 1);

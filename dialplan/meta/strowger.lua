@@ -32,10 +32,11 @@
 ---@field ring_seconds number
 ---@field talk_seconds number
 ---@field left_by string "callee", "max_talk", "transfer" …; a caller who leaves ends the call instead
+---@field forwarded_to? string Where a called phone said its user is, when that was not followed
 
 ---@class end_info
 ---@field cause string
----@field left_by "caller"|"callee"|"script"|"operator"|"limit"
+---@field left_by "caller"|"callee"|"script"|"operator"|"limit"|"transfer"
 ---@field talk_seconds number
 
 ---@class play_options
@@ -62,7 +63,7 @@
 ---@field caller_id? string
 
 ---@class dial_options
----@field ring_for? number 30
+---@field ring_for? number 30; at most 170
 ---@field strategy? "all"|"in_order"|"random"|"longest_idle" "all"; longest_idle: in turn, who has not talked for longest first
 ---@field caller_id? string Shown in place of the caller's number
 ---@field ringback? string What an answered caller hears meanwhile: "tone", "early", "music" or a prompt
@@ -72,6 +73,7 @@
 ---@field announce? prompt Played to the one who answers before he is connected
 ---@field transfer? "none"|"callee"|"both" Who may transfer by his phone
 ---@field headers? table<string, string> {["X-Name"] = "text"}
+---@field follow_forwarding? boolean true: rings the users that a called phone forwards to (5 at most; never another system's number)
 ---@field keys? table<string, fun(call: call)> During the talk: {["*1"] = function(call) … end}; while it waits the other one is on hold
 
 ---@class menu What menu{…} returns and call:menu takes.

@@ -63,7 +63,8 @@ class Guard:
 
 
 class Challenges(EngineCase):
-    extra = f'[[sip.credentials]]\nrealm = "{REALM}"\nuser = "{USER}"\npassword = "{PASSWORD}"\n'
+    extra = "".join(f'[[sip.credentials]]\nrealm = "{realm}"\nuser = "{USER}"\npassword = "{PASSWORD}"\n'
+                    for realm in (REALM, "second.example"))
 
     def pair(self, **options) -> tuple[Phone, Phone, Guard]:
         alice, bob = self.phone("alice"), self.phone("bob")
@@ -125,6 +126,17 @@ class Challenges(EngineCase):
                 self.assertEqual(1, len([h for h in guard.seen[1].headers if h[0] == "Proxy-Authorization"]))
                 out.hang_up()
                 back.wait_ended()
+
+    def test_challenges_of_several_realms_are_answered_together(self):
+        """RFC 3261 section 22.3: each proxy that forked or relayed may want its own, and all come in one refusal."""
+        alice, bob, guard = self.pair(more=('Digest realm="second.example", nonce="n2", qop="auth"',
+                                            'Digest realm="nobody.example", nonce="n3", qop="auth"'))
+        bob.on_request = lambda m: m.method == "INVITE" and not m.has("Proxy-Authorization") and guard.challenge(m)
+        out = alice.call("201")
+        given = [parse_challenge(text) for text in bob.wait_call().incoming_invite.all("Proxy-Authorization")]
+        self.assertEqual({("second.example", "n2"), (REALM, "nonce0")}, {(c["realm"], c["nonce"]) for c in given})
+        self.assertEqual(2, len(given))
+        out.cancel()
 
     def test_a_challenged_bye_is_sent_again(self):
         alice, bob, guard = self.pair(methods=("INVITE", "BYE"))

@@ -6,6 +6,7 @@
 #include "channels/sip/registrar.hpp"
 #include "channels/sip/text.hpp"
 #include <catch2/catch.hpp>
+#include <fstream>
 
 using namespace strowger;
 using namespace strowger::sip;
@@ -129,12 +130,23 @@ TEST_CASE("statuses and causes are translated both ways", "[sip]") {
                          hangup_cause::invalid_number})
         CHECK(cause_of_status(status_of_cause(c)) == c);
     CHECK(cause_of_status(603) == hangup_cause::rejected);
+    CHECK(remedy_of_status(603) == remedy::none);
+    CHECK(remedy_of_status(600) == remedy::everybody);
+    CHECK(remedy_of_status(688) == remedy::everybody);
+    CHECK(remedy_of_status(380) == remedy::none); // what 305 and 380 name is no place to call
     CHECK(cause_of_status(699) == hangup_cause::rejected);
     CHECK(status_of_cause(static_cast<hangup_cause>(99)) == 480);
     CHECK(cause_of_reason(reason_header(hangup_cause::no_circuit)) == hangup_cause::no_circuit);
     CHECK(cause_of_reason("SIP;cause=200;text=\"Call completed elsewhere\"") == hangup_cause::answered_elsewhere);
     CHECK(cause_of_reason("SIP;cause=487, Q.850 ;cause=17") == hangup_cause::busy);
     CHECK_FALSE(cause_of_reason("Q.850;cause=999"));
+}
+
+TEST_CASE("the table of refusals in the README is the one that is followed", "[sip]") {
+    std::ifstream file(STROWGER_SOURCE_DIR "/channels/sip/README.md");
+    const std::string readme(std::istreambuf_iterator<char>(file), {});
+    INFO(refusal_table());
+    CHECK(readme.find(refusal_table()) != std::string::npos);
 }
 
 TEST_CASE("addresses show who is behind a NAT and how it is reached", "[sip]") {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sofia-sip/su_time.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -340,6 +341,7 @@ TEST_CASE("a challenged re-INVITE is sent again with credentials, and so is its 
     e.core.ask([&] {
         outgoing_call call;
         call.to.address = fmt::format("sip:bob@127.0.0.1:{}", p.port);
+        call.to.user = "bob";
         call.offer.sdp = s.make_offer(pcmu());
         return e.core.originate(std::move(call)) != nullptr;
     });
@@ -349,10 +351,13 @@ TEST_CASE("a challenged re-INVITE is sent again with credentials, and so is its 
     e.core.ask([&] {
         media_description again;
         again.sdp = s.make_offer(pcmu());
+        e.core.legs.front()->line->identity({"202", "Carol", false});
         e.core.legs.front()->line->offer(7, std::move(again));
         return 0;
     });
     const auto first = p.expect("INVITE ");
+    CHECK(telephone::header(first, "P-Asserted-Identity").starts_with("\"Carol\" <sip:202@127.0.0.1:"));
+    CHECK(telephone::header(first, "Remote-Party-ID").find(";party=calling") != std::string::npos);
     p.send(telephone::respond(first, "407 Proxy Authentication Required",
                               "Proxy-Authenticate: Digest realm=\"telco\", nonce=\"n1\", qop=\"auth\"\r\n"));
     CHECK(telephone::header(p.expect("ACK "), "CSeq") == "2 ACK");
@@ -391,6 +396,31 @@ TEST_CASE("a full engine says when to come back, and helps in an emergency", "[s
     e.core.on_call = [](std::shared_ptr<fake_leg> leg) { leg->line->ring(); };
     p.invite("112", "c6", offer);
     CHECK_FALSE(p.expect("SIP/2.0 180").empty());
+}
+
+TEST_CASE("the stack's clock shows the time of day in whole milliseconds and goes with the monotonic one", "[sip][stack]") {
+    REQUIRE(strowger_sip_support_start());
+    constexpr std::int64_t from_1900 = 2208988800;
+    const auto read = [] {
+        su_time_t t{};
+        su_time(&t);
+        REQUIRE(t.tv_usec % 1000 == 0);
+        return std::chrono::seconds(static_cast<std::int64_t>(t.tv_sec) - from_1900) + std::chrono::microseconds(t.tv_usec);
+    };
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    const auto first = read();
+    CHECK(first > wall - 60s); // not since boot: Date and the CSeq of a REGISTER come from it
+    CHECK(first < wall + 60s);
+    const auto from = std::chrono::steady_clock::now();
+    auto last = first;
+    while (std::chrono::steady_clock::now() - from < 20ms) {
+        const auto now = read();
+        REQUIRE(now >= last);
+        last = now;
+    }
+    last = read(); // the loop may have been stopped for a while before its end
+    CHECK(last - first >= 19ms);
+    CHECK(last - first < 5s);
 }
 
 TEST_CASE("garbage neither stops nor answers", "[sip][stack]") {

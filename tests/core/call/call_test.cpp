@@ -32,6 +32,7 @@ context "internal" {
     call:wait(3600)
   end,
   ["102"] = function(call) call:dial({"user/bob", "user/carol"}, {ring_for = 20}) end,
+  ["103"] = function(call) call:hang_up(call:dial("user/bob", {ring_for = 1000}).cause) end,
 }
 )";
 
@@ -112,6 +113,16 @@ TEST_CASE("a busy phone gives busy, one that nobody answers gives no answer, one
     REQUIRE(o.last_record()["vars"]["status"] == value("rejected"));
 }
 
+TEST_CASE("nothing rings for as long as proxies take to lose patience") {
+    office o(plan);
+    o.alice().dial("103");
+    o.pass(165s);
+    REQUIRE(o.bob().now() == phone_state::ringing_here);
+    o.pass(10s);
+    REQUIRE(o.bob().now() == phone_state::ended);
+    REQUIRE(o.alice().cause() == hangup_cause::no_answer);
+}
+
 TEST_CASE("a caller who hangs up while it rings leaves nothing behind") {
     office o(plan);
     o.alice().dial("201");
@@ -146,21 +157,85 @@ TEST_CASE("a script's on_end handler runs after a hang-up in the middle of a wai
     REQUIRE((*record["notes"].items())[0]["text"] == value("ended normal by caller"));
 }
 
-TEST_CASE("a callee transfers the caller: the caller's call goes on there") {
-    office o(plan);
+TEST_CASE("a callee transfers the caller: it hears how that went, and only then its call ends") {
+    office_options two;
+    two.workers = 2;
+    office o(plan, two);
+    o.alice().speak(440);
+    o.carol().speak(660);
     o.alice().dial("201");
     o.pass(1s);
     o.bob().answer();
     o.pass(1s);
     o.bob().transfer("202");
     o.pass(1s);
-    REQUIRE(o.bob().transfer_state() == "done");
-    REQUIRE(o.bob().now() == phone_state::ended);
     REQUIRE(o.carol().now() == phone_state::ringing_here);
+    REQUIRE(o.bob().transfer_state() == "pending");
+    REQUIRE(o.bob().now() == phone_state::talking);
     o.carol().answer();
     o.pass(1s);
+    REQUIRE(o.bob().transfer_state() == "done");
+    REQUIRE(o.bob().now() == phone_state::ended);
     REQUIRE(o.alice().now() == phone_state::talking);
+    REQUIRE(std::abs(o.alice().hears_hertz() - 660) <= 5);
+    REQUIRE(std::abs(o.carol().hears_hertz() - 440) <= 5);
     REQUIRE(o.core().calls().count() == 1);
+    o.alice().hang_up();
+    o.pass(1s);
+    REQUIRE(o.carol().now() == phone_state::ended);
+    REQUIRE(o.core().calls().count() == 0);
+}
+
+TEST_CASE("a callee's transfer that reaches nobody connects both again") {
+    office_options two;
+    two.workers = 2;
+    office o(plan, two);
+    o.alice().speak(440);
+    o.bob().speak(880);
+    o.alice().dial("201");
+    o.pass(1s);
+    o.bob().answer();
+    o.pass(1s);
+    for (const auto* nowhere : {"999", "user/carol"}) { // what a phone sends is an extension, never a target
+        o.bob().transfer(nowhere);
+        o.pass(1s);
+        REQUIRE(o.bob().transfer_state() == "unallocated");
+        REQUIRE(o.carol().now() == phone_state::idle);
+        REQUIRE(std::abs(o.bob().hears_hertz() - 440) <= 5);
+        REQUIRE(std::abs(o.alice().hears_hertz() - 880) <= 5);
+    }
+    o.bob().hang_up();
+    o.pass(1s);
+    REQUIRE(o.alice().now() == phone_state::ended);
+    REQUIRE(o.core().calls().count() == 0);
+}
+
+TEST_CASE("who hangs up while his transfer is undecided leaves it to itself; a caller who does ends it") {
+    office_options two;
+    two.workers = 2;
+    office o(plan, two);
+    for (const bool the_callee_leaves : {true, false}) {
+        o.alice().dial("201");
+        o.pass(1s);
+        o.bob().answer();
+        o.pass(1s);
+        o.bob().transfer("202");
+        o.pass(1s);
+        REQUIRE(o.carol().now() == phone_state::ringing_here);
+        (the_callee_leaves ? o.bob() : o.alice()).hang_up();
+        o.pass(1s);
+        REQUIRE(o.bob().now() == phone_state::ended);
+        if (the_callee_leaves) {
+            o.carol().answer();
+            o.pass(1s);
+            REQUIRE(o.alice().now() == phone_state::talking);
+            o.alice().hang_up();
+            o.pass(1s);
+        }
+        REQUIRE(o.alice().now() == phone_state::ended);
+        REQUIRE(o.carol().now() == phone_state::ended);
+        REQUIRE(o.core().calls().count() == 0);
+    }
 }
 
 TEST_CASE("a caller transfers the callee: its leg is given to a call of its own, on another worker") {

@@ -95,5 +95,23 @@ context "internal" {
     call:wait(30)
   end,
 
+  -- What a refusal comes to: the caller hears its cause.
+  ["310"] = function(call) call:hang_up(call:dial("user/bob", {ring_for = 20}).cause) end,
+  ["311"] = function(call)
+    call:hang_up(call:dial({"user/bob", "user/carol"}, {ring_for = 20, strategy = "in_order"}).cause)
+  end,
+  ["312"] = function(call)
+    local result = call:dial("user/bob", {ring_for = 20, follow_forwarding = false})
+    call:hang_up(result.forwarded_to == "202" and 28 or result.cause)
+  end,
+  ["313"] = function(call) call:hang_up(call:dial({"user/bob", "user/carol"}, {ring_for = 20}).cause) end,
+
+  -- Keeps its worker busy.
+  ["314"] = function(call)
+    local n = 0
+    for i = 1, 2000000000 do n = n + i end
+    call:hang_up("busy")
+  end,
+
   invalid = function(call) call:hang_up("unallocated") end,
 }
