@@ -352,7 +352,11 @@ task<std::shared_ptr<transfer_fate>> dialling::give_away(std::unique_ptr<leg> ot
         asking& operator=(const asking&) = delete;
         ~asking() { fate->waits = nullptr; }
     } const asked(call_);
-    call_.ledger().child(core_.calls().adopt(std::move(other), std::move(facts), call_.id(), {}, asked.fate));
+    const auto child = core_.calls().adopt(std::move(other), std::move(facts), call_.id(), {}, asked.fate);
+    call_.ledger().child(child);
+    core_.events().publish(event_kind::call_transfer, call_.id(), [&] {
+        return value::table{{"target", target}, {"to_call", child}};
+    });
     call_.doing = "transferring to " + target;
     while (!asked.fate->over) co_await wait_for(call_.changed());
     co_return asked.fate;
@@ -452,6 +456,7 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
             const auto fate = co_await giving;
             caller.transfer_result(wanted.id, fate->failed);
             other = std::move(fate->back);
+            if (other) other->belongs_to(call_.id());
             if (!other || other->ended()) {
                 out.left_by = fate->failed ? "callee" : "transfer";
                 if (!fate->failed) out.status = dial_status::transferred;
@@ -484,6 +489,7 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
     if (!redirect.empty()) {
         log::info(call_, "{} transfers the caller to {}", other->peer(), redirect);
         other->transfer_result(other->transfer->id, std::nullopt);
+        core_.events().publish(event_kind::call_transfer, call_.id(), [&] { return value::table{{"target", redirect}}; });
         call_.transfer(redirect);
     }
     co_return out;
