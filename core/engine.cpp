@@ -156,8 +156,10 @@ result<> engine::start() {
 
 result<> engine::load_dialplan() {
     auto loaded = dialplan_->load();
-    if (loaded) events_->publish(event_kind::dialplan_loaded, {}, [&] { return value::table{{"version", dialplan_->version()}}; });
-    else events_->publish(event_kind::dialplan_refused, {}, [&] { return value::table{{"why", loaded.error().text}}; });
+    if (loaded)
+        events_->publish(event_kind::dialplan_loaded, {}, [&] { return value::table{{"version", dialplan_->version()}}; });
+    else
+        events_->publish(event_kind::dialplan_refused, {}, [&] { return value::table{{"why", loaded.error().text}}; });
     return loaded;
 }
 

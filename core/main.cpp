@@ -33,8 +33,9 @@ int main(int argc, char** argv) {
     phone->add_option("--transcript", p.transcript, "Write what was heard and pressed to this file, with times");
     phone->add_option("--limit", p.limit, "Hang up after so many seconds");
     phone->add_flag("--emergency", p.emergency, "Let an emergency number be called");
-    phone->footer("Keys are sent as they are typed; h or Ctrl-D hangs up. Exit status: 0 the call ended well, 10 busy, 11 no answer,\n"
-                  "12 refused, 13 no such number, 14 another failure, 15 the script did not hear what it waited for, 1 no call.");
+    phone->footer("Keys are sent as they are typed; h or Ctrl-D hangs up. Exit status: 0 the call ended well, 10 busy,\n"
+                  "11 no answer, 12 refused, 13 no such number, 14 another failure, 15 the script did not hear what it\n"
+                  "waited for, 1 no call.");
     auto* check = app.add_subcommand("check", "Check the configuration and the dialplan without running them");
     auto* version = app.add_subcommand("version", "Print the version");
     try {

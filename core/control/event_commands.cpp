@@ -107,8 +107,13 @@ task<result<command_reply>> follow(engine& core, command_arguments a, console_st
 
 result<command_reply> show(engine& core) {
     const auto f = core.events().now();
-    return command_reply{value::table{{"newest", f.last}, {"oldest", f.oldest}, {"kept", f.kept}, {"bytes", f.bytes},
-                                      {"lost", f.lost}, {"disk_fails", f.disk_fails}, {"followers", f.followers}},
+    return command_reply{value::table{{"newest", f.last},
+                                      {"oldest", f.oldest},
+                                      {"kept", f.kept},
+                                      {"bytes", f.bytes},
+                                      {"lost", f.lost},
+                                      {"disk_fails", f.disk_fails},
+                                      {"followers", f.followers}},
                          {},
                          {}};
 }
@@ -116,17 +121,23 @@ result<command_reply> show(engine& core) {
 } // namespace
 
 void add_event_commands(engine& core) {
-    command head{"event follow", "[--from N] [--to-now] [--type TYPE] [--call ID]", "What happens, as it happens",
-                 "From event N on, first what is kept, then live; without --from what happens from now on. --to-now ends it at the "
-                 "newest. TYPE is how a type begins (\"call.\"), ID a call's. It ends by Enter on the console, or by Ctrl-C.\n"
-                 "Example: event follow --from 4711 --json",
-                 {}};
+    command head{
+        "event follow",
+        "[--from N] [--to-now] [--type TYPE] [--call ID]",
+        "What happens, as it happens",
+        "From event N on, first what is kept, then live; without --from what happens from now on. --to-now ends it at the "
+        "newest. TYPE is how a type begins (\"call.\"), ID a call's. It ends by Enter on the console, or by Ctrl-C.\n"
+        "Example: event follow --from 4711 --json",
+        {}};
     add_streaming(core, std::move(head),
                   [&core](command_arguments a, console_stream& to) { return follow(core, std::move(a), to); });
 
-    head = {"event show", "", "How many events there were and what is kept of them",
-            "The number of the newest, of the oldest that is kept, bytes on disk, those lost, and who follows.\nExample: event show",
-            {}};
+    head = {
+        "event show",
+        "",
+        "How many events there were and what is kept of them",
+        "The number of the newest, of the oldest that is kept, bytes on disk, those lost, and who follows.\nExample: event show",
+        {}};
     add_plain(core, std::move(head), [&core](command_arguments) { return show(core); });
 }
 

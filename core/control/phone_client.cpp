@@ -87,8 +87,8 @@ private:
     steady::time_point limit_ = steady::time_point::max();
     std::optional<steady::time_point> step_until_;
     std::size_t step_ = 0;
-    std::string line_;         // of the input, unfinished
-    std::string heard_;        // since the last `hear`
+    std::string line_;  // of the input, unfinished
+    std::string heard_; // since the last `hear`
     bool input_open_ = true, begun_ = false, hung_up_ = false;
     int status_ = 0;
 };
@@ -130,8 +130,10 @@ void terminal_phone::read_input() {
     }
     for (const char c : std::string_view(typed.data(), static_cast<std::size_t>(n))) {
         if (mode_.on()) {
-            if (c == 'h' || c == '\x04') hang_up();
-            else if (sendable.find(c) != std::string_view::npos) press(std::string(1, c));
+            if (c == 'h' || c == '\x04')
+                hang_up();
+            else if (sendable.find(c) != std::string_view::npos)
+                press(std::string(1, c));
         } else if (c == '\n') {
             take_line(std::exchange(line_, {}));
         } else if (line_.size() < 4096) {
@@ -282,7 +284,8 @@ int run_phone(const phone_options& o) {
     if (o.transcript) {
         transcript.reset(std::fopen(o.transcript->c_str(), "w"));
         if (!transcript) {
-            fmt::print(stderr, "strowger: cannot write {}: {}\n", o.transcript->string(), std::strerror(errno)); // NOLINT: one thread
+            fmt::print(stderr, "strowger: cannot write {}: {}\n", o.transcript->string(),
+                       std::strerror(errno)); // NOLINT: one thread
             return 1;
         }
     }

@@ -1,4 +1,4 @@
-// `strowger phone`: a telephone in the terminal, connected to an extension of a running engine.
+// A telephone in the terminal (`strowger phone`), connected to an extension of a running engine.
 #pragma once
 #include "core/base/result.hpp"
 #include <chrono>

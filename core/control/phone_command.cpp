@@ -67,7 +67,8 @@ public:
     void happened(const value& e, console_stream& to) {
         const auto type = e["type"].text_or("");
         const auto& f = e["fields"];
-        if (call_.empty() && type == "call.started" && f["driver"].text_or("") == "loop" && f["peer"].text_or("") == "loop/" + user_)
+        if (call_.empty() && type == "call.started" && f["driver"].text_or("") == "loop" &&
+            f["peer"].text_or("") == "loop/" + user_)
             call_ = e["call"].text_or("");
         if (call_.empty() || e["call"].text_or("") != call_) return;
         if (type == "call.extension")
@@ -103,8 +104,11 @@ private:
 /// What became of the call, as an answer.
 command_reply ending(const text_phone& phone, duration lasted) {
     const auto cause = to_string(phone.cause());
-    return {value::table{{"cause", cause}, {"q850", static_cast<int>(phone.cause())}, {"answered", phone.answered()},
-                         {"by", phone.hung_up_here() ? "here" : "there"}, {"seconds", to_number(lasted)}},
+    return {value::table{{"cause", cause},
+                         {"q850", static_cast<int>(phone.cause())},
+                         {"answered", phone.answered()},
+                         {"by", phone.hung_up_here() ? "here" : "there"},
+                         {"seconds", to_number(lasted)}},
             fmt::format("[ended: {}]\n", phone.hung_up_here() ? "hung up here" : cause),
             {}};
 }
@@ -161,11 +165,14 @@ task<result<command_reply>> call_by_text(engine& core, command_arguments a, cons
 } // namespace
 
 void add_phone_command(engine& core) {
-    command head{"phone", "EXTENSION [--from USER] [--context CONTEXT] [--emergency]", "Calls an extension by a telephone in text",
-                 "What the caller would hear is shown as text: prompts by their words, tones and music by name. Keys that are typed "
-                 "are sent; h hangs up. `strowger phone` is the same with keys sent at once, scripts and transcripts.\n"
-                 "Example: phone 100 --from alice",
-                 {}};
+    command head{
+        "phone",
+        "EXTENSION [--from USER] [--context CONTEXT] [--emergency]",
+        "Calls an extension by a telephone in text",
+        "What the caller would hear is shown as text: prompts by their words, tones and music by name. Keys that are typed "
+        "are sent; h hangs up. `strowger phone` is the same with keys sent at once, scripts and transcripts.\n"
+        "Example: phone 100 --from alice",
+        {}};
     add_streaming(core, std::move(head),
                   [&core](command_arguments a, console_stream& with) { return call_by_text(core, std::move(a), with); });
 }

@@ -86,10 +86,8 @@ bool event_bus::write_waiting() {
         lost_last_ = number_;
         lost_why_ = "more than can be written";
         log::error("events", "{} events came faster than they can be written and are lost", overflow);
-        add(records, {event_kind::events_lost,
-                      time_.wall(),
-                      {},
-                      {{"first", lost_first_}, {"last", lost_last_}, {"why", lost_why_}}});
+        add(records,
+            {event_kind::events_lost, time_.wall(), {}, {{"first", lost_first_}, {"last", lost_last_}, {"why", lost_why_}}});
         lost_first_ = lost_last_ = 0;
         const std::lock_guard lock(recent_mutex_);
         figures_.lost += overflow;
@@ -214,7 +212,8 @@ event_follower::batch event_follower::fetch(source& from, std::uint64_t next, st
         const auto& all = from.bus.recent_;
         before_recent = all.empty() ? last : all.front()->number - 1;
         if (next > before_recent) {
-            auto it = std::lower_bound(all.begin(), all.end(), next, [](const auto& r, std::uint64_t n) { return r->number < n; });
+            auto it =
+                std::lower_bound(all.begin(), all.end(), next, [](const auto& r, std::uint64_t n) { return r->number < n; });
             for (; it != all.end() && out.events.size() < most; ++it) out.events.push_back(*it);
             return out;
         }

@@ -24,14 +24,14 @@ class event_follower;
 class event_bus {
 public:
     struct options {
-        std::filesystem::path folder;          ///< of the log
-        std::uint64_t keep = 64u << 20;        ///< bytes on disk; 0: none, followers get what happens while they follow
-        std::size_t waiting = 1u << 16;        ///< events that may wait for the writer; more are lost, and that is an event
-        std::size_t recent = 4096;             ///< events in memory for followers
+        std::filesystem::path folder;   ///< of the log
+        std::uint64_t keep = 64u << 20; ///< bytes on disk; 0: none, followers get what happens while they follow
+        std::size_t waiting = 1u << 16; ///< events that may wait for the writer; more are lost, and that is an event
+        std::size_t recent = 4096;      ///< events in memory for followers
     };
     struct figures {
-        std::uint64_t last = 0, oldest = 0;    ///< numbers; 0: none. The oldest on disk, else in memory
-        std::uint64_t bytes = 0, lost = 0;     ///< on disk; since the start
+        std::uint64_t last = 0, oldest = 0; ///< numbers; 0: none. The oldest on disk, else in memory
+        std::uint64_t bytes = 0, lost = 0;  ///< on disk; since the start
         std::size_t followers = 0;
         bool kept = false, disk_fails = false;
     };

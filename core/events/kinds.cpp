@@ -11,14 +11,14 @@ constexpr std::array dialplan_loaded{names("version")};
 constexpr std::array dialplan_refused{names("why")};
 constexpr std::array module_loaded{names("name"), names("version"), names("generation")};
 constexpr std::array module_left{names("name"), names("generation")};
-constexpr std::array call_started{names("from"),   names("from_name"),   names("to"),          names("source"),
-                                  names("source_name"), names("driver"), names("peer"), names("protocol_id")};
+constexpr std::array call_started{names("from"),        names("from_name"), names("to"),   names("source"),
+                                  names("source_name"), names("driver"),    names("peer"), names("protocol_id")};
 constexpr std::array call_extension{names("context"), names("extension")};
 constexpr std::array call_key{names("leg"), names("key")};
 constexpr std::array call_emergency{names("number"), names("from"), names("peer")};
 constexpr std::array call_transfer{names("target"), names("to_call")};
-constexpr std::array call_ended{names("cause"), names("q850"), names("by"), names("answered"), names("seconds"),
-                                names("talk_seconds")};
+constexpr std::array call_ended{names("cause"),    names("q850"),    names("by"),
+                                names("answered"), names("seconds"), names("talk_seconds")};
 constexpr std::array leg_added{names("leg"), names("direction"), names("driver"), names("number"), names("peer")};
 constexpr std::array leg_alone{names("leg")};
 constexpr std::array leg_held{names("leg"), names("held")};

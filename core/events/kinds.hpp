@@ -38,8 +38,8 @@ enum class event_kind : std::uint8_t {
 /// How an event looks outside. contrib/docs/events.md has the same table for people; a test compares them.
 struct event_shape {
     event_kind kind;
-    std::string_view name;                     ///< "call.started"
-    std::span<const std::string_view> fields;  ///< every one that may be there
+    std::string_view name;                    ///< "call.started"
+    std::span<const std::string_view> fields; ///< every one that may be there
 };
 
 /// All kinds, in the order of the enumeration.

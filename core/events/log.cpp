@@ -216,8 +216,8 @@ result<> event_log::append(const std::vector<event_record>& records) {
     if (good) {
         std::size_t written = 0;
         while (written < out.size()) {
-            const auto n = ::pwrite(segment_.get(), out.data() + written, out.size() - written,
-                                    static_cast<off_t>(size_ + written));
+            const auto n =
+                ::pwrite(segment_.get(), out.data() + written, out.size() - written, static_cast<off_t>(size_ + written));
             if (n < 0 && errno == EINTR) continue;
             if (n <= 0) {
                 good = fail("{}", reason());

@@ -28,8 +28,8 @@ public:
 
     /// Reads what is kept, without what has ended meanwhile. Blocks on the disk. Both must outlive the table.
     static result<std::unique_ptr<location_table>> open(store::store& kept_in, const clock& time, location_limits limits = {});
-    /// Is told of every binding that comes, and of every one that is taken back, when that is kept; on the store's writer, and not
-    /// of refreshes. Once, before changes are asked for.
+    /// Is told of every binding that comes, and of every one that is taken back, when that is kept; not of refreshes. On the
+    /// store's writer. Set once, before changes are asked for.
     void observe(std::function<void(const binding&, registration_change)> observer);
     /// Completions may still run after this.
     ~location_table();

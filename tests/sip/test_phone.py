@@ -108,7 +108,7 @@ class TextPhone(EngineCase):
         self.no_calls_left()
 
     def test_a_terminal_that_stalls_holds_up_nobody(self):
-        phone = self.terminal("601")
+        phone = self.terminal("600")
         phone.wait("[answered]")
         os.kill(phone.pid, signal.SIGSTOP)
         time.sleep(12)  # longer than the console server waits for others

@@ -1,5 +1,5 @@
-#include "core/events/bus.hpp"
 #include "core/async/virtual_time.hpp"
+#include "core/events/bus.hpp"
 #include "tests/support/office.hpp"
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -317,7 +317,8 @@ TEST_CASE("the story of a call can be read from its events, and no field is unkn
     office o(R"(
 context "internal" {
   ["100"] = function(call) call:answer() if call:read_digit{timeout = 5} == "1" then call:dial("user/bob") end end,
-})", with);
+})",
+             with);
     strowger::signal changed;
     event_follower f(o.core().events(), o.core().control(), changed);
     o.alice().dial("100");
@@ -343,9 +344,9 @@ context "internal" {
         if (!v["call"].is_null()) story.push_back(type);
         if (type == "call.key") REQUIRE(v["fields"]["key"].text_or("") == "1");
     }
-    const std::vector<std::string> expected{
-        "call.started", "leg.added",   "call.extension", "leg.answered", "call.answered", "call.key",  "leg.added",
-        "leg.ringing",  "leg.answered", "bridge.began",  "leg.ended",    "bridge.ended",  "leg.ended", "call.ended"};
+    const std::vector<std::string> expected{"call.started", "leg.added",    "call.extension", "leg.answered", "call.answered",
+                                            "call.key",     "leg.added",    "leg.ringing",    "leg.answered", "bridge.began",
+                                            "leg.ended",    "bridge.ended", "leg.ended",      "call.ended"};
     REQUIRE(story == expected);
 }
 
