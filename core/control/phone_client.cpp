@@ -29,6 +29,11 @@ std::string_view trimmed(std::string_view s) {
     return s;
 }
 
+std::string lower(std::string s) {
+    std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return s;
+}
+
 std::string quoted(const std::string& word) {
     std::string out = "'";
     for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
@@ -106,7 +111,7 @@ void terminal_phone::take(const value& part) {
     const auto what = part["what"].text_or("");
     const auto text = part["text"].text_or("");
     show(text);
-    heard_ += text + "\n" + part["name"].text_or("") + "\n";
+    heard_ += lower(text) + "\n";
     if (what == "answered" || what == "heard") begun_ = true;
 }
 
@@ -162,7 +167,7 @@ void terminal_phone::do_steps() {
             if (!step_until_) step_until_ = now + w->length;
             if (now < *step_until_) return;
         } else if (const auto* h = std::get_if<phone_step::hear>(&step)) {
-            const auto at = heard_.find(h->text);
+            const auto at = heard_.find(lower(h->text));
             if (at == std::string::npos) {
                 if (!step_until_) step_until_ = now + longest_hear;
                 if (now < *step_until_) return;

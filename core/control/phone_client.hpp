@@ -24,7 +24,7 @@ struct phone_options {
 namespace phone_step {
 struct keys { std::string keys; };
 struct wait { std::chrono::milliseconds length; };
-struct hear { std::string text; }; ///< until a line with that text has come
+struct hear { std::string text; }; ///< until a line with that text has come, in whatever case
 struct hang_up {};
 } // namespace phone_step
 using phone_steps = std::vector<std::variant<phone_step::keys, phone_step::wait, phone_step::hear, phone_step::hang_up>>;
