@@ -1,6 +1,7 @@
 #include "core/engine.hpp"
 #include "core/async/signal.hpp"
 #include "core/base/log.hpp"
+#include "strowger_abi.hpp"
 #include <algorithm>
 #include <thread>
 
@@ -32,6 +33,8 @@ engine::engine(options o, const strowger::clock& time, virtual_time* by_hand)
     control_ = std::make_unique<worker>("control", time_);
     files_ = std::make_unique<worker>("files", time_);
     writer_ = std::make_unique<worker>("store", time_);
+    event_writer_ = std::make_unique<worker>("events", time_);
+    events_ = std::make_unique<event_bus>(*event_writer_, time_);
     for (std::size_t i = 0; i < count_or_cores(options_.settings.engine.workers); ++i)
         workers_.push_back(std::make_unique<worker>("call-" + std::to_string(i), time_));
     media::service_options m;
@@ -41,6 +44,7 @@ engine::engine(options o, const strowger::clock& time, virtual_time* by_hand)
     by_hand_->add(*control_);
     by_hand_->add(*files_);
     by_hand_->add(*writer_);
+    by_hand_->add(*event_writer_);
     for (auto& w : workers_) by_hand_->add(*w);
     for (auto* w : media_->workers()) by_hand_->add(*w);
 }
@@ -50,6 +54,7 @@ engine::~engine() {
     if (by_hand_ != nullptr) {
         for (auto* w : media_->workers()) by_hand_->remove(*w);
         for (auto& w : workers_) by_hand_->remove(*w);
+        by_hand_->remove(*event_writer_);
         by_hand_->remove(*writer_);
         by_hand_->remove(*files_);
         by_hand_->remove(*control_);
@@ -69,6 +74,8 @@ engine::~engine() {
     ledger_.reset();
     locations_.reset();
     writer_->stop();
+    event_writer_->stop();
+    events_->close();
     store_.reset();
 }
 
@@ -94,6 +101,12 @@ result<> engine::start() {
     for (const auto& user : *made) log::info("core", "made a password for {}; it is in {}", user, secrets->file().string());
     secrets_ = std::make_unique<config::secrets>(std::move(*secrets));
 
+    event_bus::options events;
+    events.folder = s.engine.state_directory / "events";
+    events.keep = s.events.keep;
+    if (auto opened = events_->open(std::move(events)); !opened)
+        log::error("events", "{}; no events are kept or followed", opened.error().text);
+
     auto storage = store::store::open(s.engine.state_directory / "store", *writer_);
     if (!storage) return fail(storage);
     store_ = std::move(*storage);
@@ -101,12 +114,14 @@ result<> engine::start() {
     auto locations = location_table::open(*store_, time_);
     if (!locations) return fail(locations);
     locations_ = std::move(*locations);
+    locations_->observe([this](const binding& b, registration_change how) { registration_changed(b, how); });
     if (auto loaded = load_prompts(); !loaded) return loaded;
 
     if (by_hand_ == nullptr) {
         control_->start();
         files_->start();
         writer_->start();
+        event_writer_->start();
         for (auto& w : workers_) w->start();
         media_->start();
     }
@@ -129,15 +144,40 @@ result<> engine::start() {
     control_->post([this] { expire_registrations(); });
     files_->post([this] { ledger_->keep_in_bounds(); });
     // A broken dialplan must not keep the engine, and with it emergency calls, from starting.
-    if (auto loaded = dialplan_->load(); !loaded)
+    if (auto loaded = load_dialplan(); !loaded)
         log::error("dialplan", "{}; calls are refused until `dialplan reload` succeeds, emergency calls go through",
                    loaded.error().text);
+    events_->publish(event_kind::engine_started, {}, [&] {
+        return value::table{{"version", STROWGER_VERSION}, {"configuration", options_.configuration.string()},
+                            {"dialplan", dialplan_->version()}};
+    });
     return {};
 }
 
+result<> engine::load_dialplan() {
+    auto loaded = dialplan_->load();
+    if (loaded)
+        events_->publish(event_kind::dialplan_loaded, {}, [&] { return value::table{{"version", dialplan_->version()}}; });
+    else
+        events_->publish(event_kind::dialplan_refused, {}, [&] { return value::table{{"why", loaded.error().text}}; });
+    return loaded;
+}
+
+void engine::registration_changed(const binding& b, registration_change how) {
+    const auto kind = how == registration_change::came   ? event_kind::registration_came
+                      : how == registration_change::went ? event_kind::registration_went
+                                                         : event_kind::registration_expired;
+    events_->publish(kind, {}, [&b] {
+        return value::table{{"user", b.user}, {"driver", b.driver}, {"address", b.address}, {"received", b.received},
+                            {"user_agent", b.user_agent}};
+    });
+}
+
 void engine::expire_registrations() {
-    for (const auto& gone : locations_->expire(time_.now()))
+    for (const auto& gone : locations_->expire(time_.now())) {
         log::info("location", "the registration of {} at {} has ended", gone.user, gone.address);
+        registration_changed(gone, registration_change::expired);
+    }
     expiry_ = control_->after(30s, [this] { expire_registrations(); });
 }
 
@@ -229,6 +269,7 @@ result<std::vector<endpoint>> engine::resolve(const std::string& target) {
 
 task<void> engine::stop(duration limit) {
     calls_->drain(true);
+    events_->publish(event_kind::engine_stopping);
     const auto deadline = time_.now() + limit;
     signal tick;
     while (calls_->count() != 0 && time_.now() < deadline) co_await wait_through_end(tick, 50ms);

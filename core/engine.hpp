@@ -13,6 +13,7 @@
 #include "core/config/settings.hpp"
 #include "core/control/command.hpp"
 #include "core/dialplan/runtime.hpp"
+#include "core/events/bus.hpp"
 #include "core/location/location_table.hpp"
 #include "core/media/prompt_library.hpp"
 #include "core/media/service.hpp"
@@ -41,6 +42,8 @@ public:
     result<> start();
     /// Loads the modules that the configuration names. The error names all that failed; the others run.
     result<> load_modules();
+    /// Reads the scripts anew. Works on files.
+    result<> load_dialplan();
     /// Takes no new calls, waits for the others up to `limit`, ends the rest, unloads the modules.
     task<void> stop(duration limit);
 
@@ -61,6 +64,7 @@ public:
 
     strowger::calls& calls() noexcept { return *calls_; }
     strowger::ledger& ledger() noexcept { return *ledger_; }
+    event_bus& events() noexcept { return *events_; }
     module_loader& modules() noexcept { return *modules_; }
     store::store& storage() noexcept { return *store_; }
     location_table& locations() noexcept { return *locations_; }
@@ -82,14 +86,16 @@ public:
 private:
     result<> load_prompts();
     void expire_registrations();
+    void registration_changed(const binding& b, registration_change how);
 
     options options_;
     const strowger::clock& time_;
     virtual_time* by_hand_;
     emergency_numbers emergency_;
     user_activity activity_;
-    std::unique_ptr<worker> control_, files_, writer_;
+    std::unique_ptr<worker> control_, files_, writer_, event_writer_;
     std::vector<std::unique_ptr<worker>> workers_;
+    std::unique_ptr<event_bus> events_;
     std::unique_ptr<media::media_service> media_;
     std::unique_ptr<store::store> store_;
     std::unique_ptr<config::secrets> secrets_;

@@ -5,14 +5,22 @@ namespace strowger {
 
 bridge::bridge(engine& core, leg& a, leg& b, std::string music) : core_(core), a_(a), b_(b), music_(std::move(music)) {
     if (a_.audio() != nullptr && b_.audio() != nullptr) a_.audio()->join(*b_.audio());
+    core_.events().publish(event_kind::bridge_began, a_.call_id(), [this] {
+        return value::table{{"a", a_.id()}, {"b", b_.id()}};
+    });
     update();
 }
 
 bridge::~bridge() {
+    core_.events().publish(event_kind::bridge_ended, a_.call_id(), [this] {
+        return value::table{{"a", a_.id()}, {"b", b_.id()}};
+    });
     play_music(a_, false, music_to_a_);
     play_music(b_, false, music_to_b_);
-    if (a_.audio() != nullptr) a_.audio()->part();
-    else if (b_.audio() != nullptr) b_.audio()->part();
+    if (a_.audio() != nullptr)
+        a_.audio()->part();
+    else if (b_.audio() != nullptr)
+        b_.audio()->part();
 }
 
 void bridge::update() {

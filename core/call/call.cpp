@@ -42,6 +42,9 @@ void call::reached() noexcept {
 
 void call::at(std::string context, std::string extension, std::string pattern) {
     ledger_->step(core_.time().wall(), "context " + context + ", extension " + extension);
+    core_.events().publish(event_kind::call_extension, id_, [&] {
+        return value::table{{"context", context}, {"extension", extension}};
+    });
     context_ = std::move(context);
     extension_ = std::move(extension);
     pattern_ = std::move(pattern);
@@ -147,6 +150,7 @@ task<void> call::answer() {
         log::warn(*this, "cannot be answered: {}", answered.error().text);
         hang_up(hangup_cause::incompatible);
     }
+    core_.events().publish(event_kind::call_answered, id_);
     co_return;
 }
 

@@ -107,15 +107,31 @@ bool calls::over_rate() {
 std::optional<refusal> calls::would_refuse(std::string_view to_number) const {
     if (!core_.emergency().classify(to_number).empty()) return std::nullopt;
     if (draining_) return refusal{hangup_cause::temporary_failure, 10, "the engine is stopping"};
-    if (count_ >= core_.settings().limits.calls) return refusal{hangup_cause::congestion, 5, "limits.calls is reached"};
+    if (count_ >= core_.settings().limits.calls) {
+        at_calls_.refused(core_, "limits.calls");
+        return refusal{hangup_cause::congestion, 5, "limits.calls is reached"};
+    }
     return std::nullopt;
+}
+
+void calls::limit_notice::refused(engine& core, const char* limit) {
+    ++count;
+    const auto now = core.time().now();
+    auto before = told.load();
+    if (now - before < 1s || !told.compare_exchange_strong(before, now)) return;
+    core.events().publish(event_kind::limit_reached, {}, [&] {
+        return value::table{{"limit", limit}, {"refused", count.exchange(0)}};
+    });
 }
 
 tl::expected<std::shared_ptr<leg_mailbox>, refusal> calls::incoming(incoming_call what, std::unique_ptr<channel> line,
                                                                     lease driver) {
     const bool help = !core_.emergency().classify(what.to_number).empty();
     if (auto refused = would_refuse(what.to_number)) return tl::unexpected(std::move(*refused));
-    if (over_rate() && !help) return tl::unexpected(refusal{hangup_cause::congestion, 2, "limits.calls_per_second is reached"});
+    if (over_rate() && !help) {
+        at_rate_.refused(core_, "limits.calls_per_second");
+        return tl::unexpected(refusal{hangup_cause::congestion, 2, "limits.calls_per_second is reached"});
+    }
     complete(what, core_.settings());
     const auto index = pick();
     auto& home = shards_[index]->home;
@@ -139,6 +155,7 @@ std::string calls::adopt(std::unique_ptr<leg> given, incoming_call facts, const 
     auto id = make_call_id();
     ++count_;
     ++total_;
+    given->belongs_to(id);
     given->depart(home, core_.media().thread(index % core_.media().size()));
     home.post([this, index, id, facts = std::move(facts), given = std::move(given), parent_call, story = std::move(story),
                fate = std::move(fate)]() mutable {
@@ -165,6 +182,12 @@ void calls::run(std::size_t index, std::shared_ptr<call> c, std::unique_ptr<leg>
     } else {
         story = [this](call& it) { return core_.dialplan().run(it); };
     }
+    core_.events().publish(event_kind::call_started, c->id(), [&f = c->facts()] {
+        return value::table{{"from", f.from.number}, {"from_name", f.from.name}, {"to", f.to_number},
+                            {"source", to_string(f.source)}, {"source_name", f.source_name}, {"driver", f.driver},
+                            {"peer", f.peer}, {"protocol_id", f.protocol_id}};
+    });
+    caller->announce();
     log::info(*c, "{} calls {} ({} {})", c->facts().from.number, c->facts().to_number, c->facts().driver, c->facts().peer);
     auto& begun = *c;
     begun.begin(std::move(caller), lease(), std::move(story), [this, index, &begun] { finish(index, begun); });
@@ -173,6 +196,12 @@ void calls::run(std::size_t index, std::shared_ptr<call> c, std::unique_ptr<leg>
 void calls::finish(std::size_t index, call& c) {
     c.ledger().leg_seen(c.caller());
     log::info(c, "ended: {} by {}", to_string(*c.cause()), c.ended_by());
+    core_.events().publish(event_kind::call_ended, c.id(), [&] {
+        const auto now = core_.time().wall();
+        return value::table{{"cause", to_string(*c.cause())}, {"q850", static_cast<int>(*c.cause())}, {"by", c.ended_by()},
+                            {"answered", c.answered()}, {"seconds", std::chrono::duration<double>(c.age()).count()},
+                            {"talk_seconds", std::chrono::duration<double>(c.ledger().talk_time(now)).count()}};
+    });
     auto& in = *shards_[index];
     in.ended[c.id()] = {std::move(c.ledger_), ledger_head(c, core_.time().wall())};
     if (auto fate = std::move(c.fate_)) { // a transfer that reached nobody
@@ -211,6 +240,9 @@ void calls::write_down(std::size_t index, const std::string& id) {
 /// A call for help: no script, no limit. The configured targets are tried in order; somebody in the house is told.
 task<void> calls::emergency_story(call& c, std::string number) {
     const auto& settings = core_.settings().emergency;
+    core_.events().publish(event_kind::call_emergency, c.id(), [&] {
+        return value::table{{"number", number}, {"from", c.facts().from.number}, {"peer", c.facts().peer}};
+    });
     log::warn(c, "EMERGENCY CALL to {} from {} ({})", number, c.facts().from.number, c.facts().peer);
     c.at("emergency", number, number);
     if (!settings.notify.empty()) notify_emergency(c, number);

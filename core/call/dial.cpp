@@ -474,6 +474,7 @@ task<dial_result> dialling::talk(std::unique_ptr<leg> other, std::string by, dur
             const auto fate = co_await giving;
             giver.transfer_result(wanted.id, fate->failed);
             other = std::move(fate->back);
+            if (other) other->belongs_to(call_.id());
             if (!by_caller) {
                 if (!fate->failed) call_.end(hangup_cause::normal, "transfer");
                 else call_.change_caller(other);

@@ -65,6 +65,7 @@ result<std::unique_ptr<leg>> leg::originate(engine& core, worker& home, media::m
     auto line = driver->what->originate(std::move(what), made->events_);
     if (!line) return fail(line);
     made->channel_ = std::move(*line);
+    made->announce();
     return made;
 }
 
@@ -104,9 +105,25 @@ result<> leg::open_audio(const media_description& with) {
     return {};
 }
 
+void leg::announce() const {
+    core_.events().publish(event_kind::leg_added, call_id_, [this] {
+        return value::table{{"leg", id_}, {"direction", outgoing_ ? "out" : "in"}, {"driver", technology_},
+                            {"number", who_.number}, {"peer", peer_}};
+    });
+}
+
+void leg::publish(event_kind kind) const {
+    core_.events().publish(kind, call_id_, [this] { return value::table{{"leg", id_}}; });
+}
+
+void leg::set_held(bool held) {
+    if (std::exchange(held_, held) == held) return;
+    core_.events().publish(event_kind::leg_held, call_id_, [&] { return value::table{{"leg", id_}, {"held", held}}; });
+}
+
 void leg::configure(const sdp::agreed_audio& a, const media_description& with) {
     codec_ = a.chosen.name;
-    held_ = a.held_by_peer;
+    set_held(a.held_by_peer);
     stream_->configure(a, media::source_policy{with.behind_nat, with.source_address});
 }
 
@@ -151,6 +168,7 @@ void leg::ring() {
     if (state_ != state::idle) return;
     state_ = state::ringing;
     ringing_at_ = core_.time().wall();
+    publish(event_kind::leg_ringing);
     channel_->ring();
 }
 
@@ -169,6 +187,7 @@ result<> leg::answer() {
     auto ours = first_description();
     if (!ours) return fail(ours);
     is_up();
+    publish(event_kind::leg_answered);
     channel_->answer(std::move(*ours));
     return {};
 }
@@ -211,6 +230,9 @@ void leg::hang_up(hangup_cause why) noexcept {
 void leg::finish(hangup_cause why) {
     state_ = state::ended;
     cause_ = why;
+    core_.events().publish(event_kind::leg_ended, call_id_, [&] {
+        return value::table{{"leg", id_}, {"cause", to_string(why)}, {"q850", static_cast<int>(why)}};
+    });
     talk_.reset();
     if (!stream_) return;
     count_the_last();
@@ -252,11 +274,15 @@ void leg::handle(event::ringing&) {
     if (state_ != state::idle) return;
     state_ = state::ringing;
     ringing_at_ = core_.time().wall();
+    publish(event_kind::leg_ringing);
 }
 
 void leg::handle(event::progress& e) {
     if (!outgoing_ || state_ == state::up) return;
-    if (!ringing_at_) ringing_at_ = core_.time().wall();
+    if (!ringing_at_) {
+        ringing_at_ = core_.time().wall();
+        publish(event_kind::leg_ringing);
+    }
     if (!e.media.empty()) {
         if (auto taken = take_answer(e.media); !taken) {
             log::warn({"call", call_id_}, "early media of {} is not usable: {}", peer_, taken.error().text);
@@ -275,6 +301,7 @@ void leg::handle(event::answered& e) {
         return;
     }
     is_up();
+    publish(event_kind::leg_answered);
 }
 
 void leg::handle(event::offered& e) {
@@ -306,7 +333,7 @@ void leg::handle(event::transfer_requested& e) {
     transfer = transfer_request{e.id, std::move(e.target)};
 }
 
-void leg::handle(event::held& e) { held_ = e.by_peer; }
+void leg::handle(event::held& e) { set_held(e.by_peer); }
 void leg::handle(event::identity& e) { who_ = std::move(e.who); }
 void leg::handle(event::state& e) { channel_state_ = std::move(e.text); }
 
@@ -320,6 +347,11 @@ void leg::handle(event::ended& e) {
 
 void leg::handle(event::digit& e) {
     if (digits.size() < most_type_ahead) digits.push_back(e.key);
+    core_.events().publish(event_kind::call_key, call_id_, [&] {
+        value::table fields{{"leg", id_}};
+        if (core_.settings().events.keys) fields["key"] = std::string(1, e.key);
+        return fields;
+    });
 }
 
 void leg::handle(event::play_ended& e) { played = std::max(played, e.id); }

@@ -6,6 +6,7 @@
 #include "core/call/user_activity.hpp"
 #include "core/channel/channel.hpp"
 #include "core/channel/mailbox.hpp"
+#include "core/events/kinds.hpp"
 #include "core/media/stream.hpp"
 #include "core/sdp/session.hpp"
 #include <deque>
@@ -44,6 +45,11 @@ public:
     ~leg();
 
     const std::string& id() const noexcept { return id_; }
+    /// The call that it is part of now.
+    const std::string& call_id() const noexcept { return call_id_; }
+    void belongs_to(std::string call_id) { call_id_ = std::move(call_id); }
+    /// Publishes that it is part of its call, for a leg that did not begin in it.
+    void announce() const;
     const std::string& technology() const noexcept { return technology_; }
     const std::string& peer() const noexcept { return peer_; }
     bool outgoing() const noexcept { return outgoing_; }
@@ -131,6 +137,8 @@ private:
     result<> take_answer(const media_description& answer);
     void configure(const sdp::agreed_audio& a, const media_description& with);
     void is_up();
+    void publish(event_kind kind) const;
+    void set_held(bool held);
     void finish(hangup_cause why);
     void count_the_last();
 
@@ -138,7 +146,7 @@ private:
     worker* home_;
     media::media_thread* audio_home_;
     const std::string id_;
-    const std::string call_id_;
+    std::string call_id_;
     std::string technology_, peer_, user_;
     bool outgoing_ = false;
     state state_ = state::idle;

@@ -39,7 +39,9 @@ task<std::shared_ptr<transfer_fate>> call::give_away(std::unique_ptr<leg> given,
         ~asking() { fate->waits = nullptr; }
     } const asked(*this);
     asked.fate->vars = vars;
-    ledger().child(core_.calls().adopt(std::move(given), std::move(facts), id_, {}, asked.fate));
+    const auto child = core_.calls().adopt(std::move(given), std::move(facts), id_, {}, asked.fate);
+    ledger().child(child);
+    core_.events().publish(event_kind::call_transfer, id_, [&] { return value::table{{"target", target}, {"to_call", child}}; });
     doing = "transferring to " + target;
     while (!asked.fate->over) co_await wait_for(changed_);
     co_return asked.fate;

@@ -35,6 +35,7 @@ public:
         read_section("limits", [this](reader& r) { read_limits(r); });
         read_section("ledger", [this](reader& r) { read_ledger(r); });
         read_section("emergency", [this](reader& r) { read_emergency(r); });
+        read_section("events", [this](reader& r) { read_events(r); });
         read_users();
     }
 
@@ -50,8 +51,8 @@ private:
 
     /// Anything that is no section of the core belongs to a module, unless it looks like a slip of the pen.
     void check_names_of_sections() {
-        static const std::vector<std::string> sections = {"engine", "dialplan",  "sounds", "limits",
-                                                          "ledger", "emergency", "users"};
+        static const std::vector<std::string> sections = {"engine",    "dialplan", "sounds", "limits", "ledger",
+                                                          "emergency", "events",   "users"};
         std::vector<std::string> modules;
         if (const auto* named = root_["engine"]["modules"].items())
             for (const auto& each : *named) modules.push_back(each.text_or(""));
@@ -122,6 +123,14 @@ private:
         r.texts("numbers", to.numbers, check_number);
         r.texts("route", to.route, check_target);
         r.text("notify", to.notify, check_extension_or_target);
+    }
+
+    void read_events(reader& r) {
+        auto& to = out.events;
+        r.bytes("keep", to.keep, 0, std::uint64_t(64) << 30);
+        if (to.keep != 0 && to.keep < (1u << 20))
+            r.complain("keep", "must be at least \"1 MiB\", or 0 to keep no events on disk");
+        r.flag("keys", to.keys);
     }
 
     void read_users() {

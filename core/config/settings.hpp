@@ -81,6 +81,14 @@ struct emergency_settings {
     std::string notify;
 };
 
+/// `[events]`
+struct events_settings {
+    /// Bytes of events that are kept on disk; 0: none.
+    std::uint64_t keep = 64u << 20;
+    /// Whether events name the keys that callers press, which may be their secrets.
+    bool keys = false;
+};
+
 /// `[users.<name>]`
 struct user_settings {
     std::string name;
@@ -103,6 +111,7 @@ struct settings {
     limits_settings limits;
     ledger_settings ledger;
     emergency_settings emergency;
+    events_settings events;
     std::map<std::string, user_settings, std::less<>> users;
     /// The tables of modules, such as `[sip]`, which each module reads itself with a `reader`.
     std::map<std::string, section, std::less<>> modules;

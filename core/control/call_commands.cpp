@@ -74,7 +74,7 @@ task<std::vector<std::string>> call_ids(engine& core, bool with_all) {
 }
 
 task<result<command_reply>> reload_dialplan(engine& core) {
-    std::function<result<>()> load = [&core] { return core.dialplan().load(); };
+    std::function<result<>()> load = [&core] { return core.load_dialplan(); };
     auto asking = ask(core.files(), std::move(load));
     const auto loaded = co_await asking;
     if (!loaded) co_return fail("{}; the dialplan that runs stays in service", loaded.error().text);

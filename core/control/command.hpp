@@ -16,6 +16,8 @@ struct command_reply {
     std::vector<std::string> columns; ///< order of the table's columns; empty: alphabetic
 };
 
+class console_stream;
+
 /// A command of the console. Handlers run as flows on the control thread; they may wait, others go on meanwhile.
 struct command {
     std::string name;     ///< one or more words: "module load"
@@ -25,6 +27,8 @@ struct command {
     std::function<task<result<command_reply>>(std::vector<std::string> arguments)> run;
     /// All that may stand in the place of the argument being typed, given the ones before it; may be empty.
     std::function<task<std::vector<std::string>>(std::vector<std::string> before)> complete = {};
+    /// In place of `run` for a command that talks with its console while it runs; see core/control/console_stream.hpp.
+    std::function<task<result<command_reply>>(std::vector<std::string> arguments, console_stream& with)> stream = {};
 };
 
 } // namespace strowger

@@ -1,10 +1,13 @@
 #include "core/control/console_client.hpp"
 #include "core/control/table.hpp"
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -58,9 +61,50 @@ void show(const value& answer, bool json) {
 
 enum class outcome { good, failed, gone };
 
+/// One line for a part of a streaming command's answer: an event, a remark, or a text.
+void show_part(const value& part, bool json) {
+    if (!part["begin"].is_null()) return; // nothing is there yet
+    if (json) return print(stdout, to_json(part) + "\n");
+    if (const auto* text = part["text"].text()) return print(stdout, printable(*text) + "\n");
+    if (const auto* text = part["remark"].text()) return print(stdout, "-- " + printable(*text) + "\n");
+    auto line = fmt::format("{} {} {}", part["seq"].integer_or(0), part["at"].text_or(""), part["type"].text_or(""));
+    if (const auto* call = part["call"].text()) line += " " + *call;
+    if (const auto* fields = part["fields"].fields())
+        for (const auto& [name, v] : *fields) {
+            const auto* text = v.text();
+            line += " " + name + "=" + (text != nullptr && text->find(' ') == std::string::npos ? *text : to_json(v));
+        }
+    line.erase(std::remove(line.begin(), line.end(), '\n'), line.end());
+    print(stdout, printable(line) + "\n");
+}
+
+/// While a command streams: its parts, and what is typed at the console, go past each other.
+result<value> answer_after_parts(console_client& engine, result<value> answer, bool json, bool& streamed) {
+    int typed_at = ::isatty(STDIN_FILENO) != 0 ? STDIN_FILENO : -1;
+    while (answer && !(*answer)["part"].is_null()) {
+        streamed = true;
+        show_part((*answer)["part"], json);
+        std::fflush(stdout);
+        for (;;) {
+            const auto came = engine.wait_also_for(typed_at);
+            if (came == console_client::came::line) break;
+            if (came == console_client::came::nothing) continue;
+            std::array<char, 256> line;
+            const auto n = ::read(typed_at, line.data(), line.size());
+            if (n <= 0) typed_at = -1;
+            std::string text(line.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+            text.erase(text.find_last_not_of('\n') + 1);
+            if (auto sent = engine.send(value::table{{"input", text}}); !sent) return fail(sent);
+        }
+        answer = engine.receive();
+    }
+    return answer;
+}
+
 outcome run_line(console_client& engine, std::string line, bool json) {
     json |= take_json(line);
-    const auto answer = engine.ask(value::table{{"command", line}});
+    bool streamed = false;
+    const auto answer = answer_after_parts(engine, engine.ask(value::table{{"command", line}}), json, streamed);
     if (!answer) {
         complain(answer.error().text);
         return outcome::gone;
@@ -70,7 +114,7 @@ outcome run_line(console_client& engine, std::string line, bool json) {
         complain((*answer)["error"].text_or("the engine gave no reason"));
         return outcome::failed;
     }
-    show(*answer, json);
+    if (!streamed || !(*answer)["text"].is_null()) show(*answer, json);
     return outcome::good;
 }
 
@@ -125,6 +169,11 @@ result<console_client> console_client::connect(const std::filesystem::path& sock
 }
 
 result<value> console_client::ask(const value& request) {
+    if (auto sent = send(request); !sent) return fail(sent);
+    return receive();
+}
+
+result<> console_client::send(const value& request) {
     const auto line = to_json(request) + "\n";
     for (std::size_t sent = 0; sent < line.size();) {
         const auto n = ::send(fd_.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
@@ -132,6 +181,17 @@ result<value> console_client::ask(const value& request) {
         if (n <= 0) return fail("the engine has ended or dropped this console");
         sent += static_cast<std::size_t>(n);
     }
+    return {};
+}
+
+console_client::came console_client::wait_also_for(int other, int milliseconds) const {
+    if (in_.find('\n') != std::string::npos) return came::line;
+    std::array<pollfd, 2> of{{{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}}};
+    if (::poll(of.data(), other < 0 ? 1 : 2, milliseconds) <= 0) return came::nothing;
+    return of[0].revents != 0 ? came::line : came::other;
+}
+
+result<value> console_client::receive() {
     auto end = in_.find('\n');
     while (end == std::string::npos) {
         char buffer[16384];

@@ -15,6 +15,13 @@ public:
     static result<console_client> connect(const std::filesystem::path& socket);
     /// The engine's answer, a table with "ok"; fails when the engine has gone.
     result<value> ask(const value& request);
+    result<> send(const value& request);
+    /// The next line from the engine; waits for it.
+    result<value> receive();
+    enum class came { line, other, nothing };
+    /// Waits until the engine has sent something, `other` (a descriptor, or -1) can be read, the time is over (-1: never), or a
+    /// signal came.
+    came wait_also_for(int other, int milliseconds = -1) const;
     std::vector<std::string> complete(const std::string& line);
 
 private:

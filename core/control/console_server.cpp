@@ -1,6 +1,7 @@
 #include "core/control/console_server.hpp"
 #include "core/base/log.hpp"
 #include "core/control/command_line.hpp"
+#include "core/control/console_stream.hpp"
 #include "core/control/unix_socket.hpp"
 #include <array>
 #include <cerrno>
@@ -10,7 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace strowger::control {
+namespace strowger {
+
+console_stream::~console_stream() = default;
+
+namespace control {
 namespace {
 
 value refused(std::string why) { return value::table{{"ok", false}, {"error", std::move(why)}}; }
@@ -26,10 +31,10 @@ value answer_of(command_reply reply) {
     return out;
 }
 
-task<void> run_command(command what, std::vector<std::string> arguments, value& answer) {
+task<void> run_command(command what, std::vector<std::string> arguments, console_stream& with, value& answer) {
     std::string why;
     try {
-        auto work = what.run(std::move(arguments));
+        auto work = what.stream ? what.stream(std::move(arguments), with) : what.run(std::move(arguments));
         auto reply = co_await work;
         answer = reply ? answer_of(std::move(*reply)) : refused(reply.error().text);
         co_return;
@@ -54,10 +59,16 @@ task<void> run_completion(const registry<command>& commands, std::string line, v
     answer["completions"] = std::move(found);
 }
 
+constexpr std::size_t room_below = 64u << 10; // bytes that the console has not taken yet
+constexpr std::size_t most_input = 64;        // that a command has not taken yet
+
 /// What runs for a console: code of a module perhaps, hence the lease beside it.
 struct running {
     lease use;
     value answer;
+    bool streams = false;
+    std::deque<value> input;
+    signal changed;
     flow inside;
     explicit running(worker& home) : inside(home) {}
 };
@@ -65,7 +76,18 @@ struct running {
 } // namespace
 
 /// One console.
-struct console_server::session {
+struct console_server::session final : console_stream {
+    void send(const std::string& json) override;
+    bool room() const override { return out.size() < room_below; }
+    bool gone() const override { return !fd; }
+    std::optional<value> input() override;
+    signal& changed() override { return now->changed; }
+    void tell() const {
+        if (now) now->changed.notify();
+    }
+    bool reads() const { return !closing && requests.size() < 16 && (!now || now->input.size() < most_input); }
+
+    state* server = nullptr;
     descriptor fd;
     fd_watch watch;
     std::string in, out;
@@ -84,7 +106,9 @@ struct console_server::state : std::enable_shared_from_this<console_server::stat
     void next(session& s);
     void start(session& s, const std::string& request);
     void answered(session& s);
-    void send(session& s, const value& answer);
+    void send(session& s, const value& answer) { send_line(s, to_json(answer) + "\n"); }
+    void send_line(session& s, const std::string& line);
+    void take_input(session& s);
     void write(session& s);
     void watch(session& s);
     void disconnect(session& s);
@@ -98,11 +122,24 @@ struct console_server::state : std::enable_shared_from_this<console_server::stat
     std::list<session> sessions;
 };
 
+void console_server::session::send(const std::string& json) {
+    if (fd) server->send_line(*this, "{\"part\":" + json + "}\n");
+}
+
+std::optional<value> console_server::session::input() {
+    if (!now || now->input.empty()) return std::nullopt;
+    auto first = std::move(now->input.front());
+    now->input.pop_front();
+    if (fd) server->next(*this); // there is room for more of it
+    return first;
+}
+
 void console_server::state::accept() {
     descriptor fd(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd) return;
     if (sessions.size() >= limit.consoles) return; // closed at once: too many
     auto& s = sessions.emplace_back();
+    s.server = this;
     s.fd = std::move(fd);
     watch(s);
 }
@@ -110,7 +147,7 @@ void console_server::state::accept() {
 void console_server::state::watch(session& s) {
     // Nothing more is read while requests wait for their turn: the console's own buffers fill up then.
     std::uint32_t events = 0;
-    if (!s.closing && s.requests.size() < 16) events |= EPOLLIN;
+    if (s.reads()) events |= EPOLLIN;
     if (!s.out.empty()) events |= EPOLLOUT;
     s.watch.stop();
     s.watch = control.watch(s.fd.get(), events, [this, &s](std::uint32_t e) { on_events(s, e); });
@@ -147,6 +184,7 @@ void console_server::state::read(session& s) {
 }
 
 void console_server::state::next(session& s) {
+    take_input(s);
     while (s.fd && !s.now && !s.requests.empty()) {
         const auto request = std::move(s.requests.front());
         s.requests.pop_front();
@@ -155,6 +193,19 @@ void console_server::state::next(session& s) {
     if (!s.fd) return;
     if (s.closing && !s.now && s.out.empty()) disconnect(s);
     else watch(s);
+}
+
+/// While a command streams, requests with input are for it; one of another kind waits for its turn.
+void console_server::state::take_input(session& s) {
+    if (!s.now || !s.now->streams) return;
+    const auto before = s.now->input.size();
+    while (!s.requests.empty() && s.now->input.size() < most_input) {
+        const auto request = from_json(s.requests.front());
+        if (!request || (*request)["input"].is_null()) break;
+        s.now->input.push_back((*request)["input"]);
+        s.requests.pop_front();
+    }
+    if (s.now->input.size() != before) s.tell();
 }
 
 void console_server::state::start(session& s, const std::string& request) {
@@ -169,11 +220,14 @@ void console_server::state::start(session& s, const std::string& request) {
         auto meant = find_command(commands, std::move(*words), "console");
         if (!meant) return send(s, refused(meant.error().text));
         work->use = std::move(meant->use);
+        work->streams = static_cast<bool>(meant->what.stream);
         s.now = std::move(work);
-        s.now->inside.start(run_command(std::move(meant->what), std::move(meant->arguments), s.now->answer), finished);
+        s.now->inside.start(run_command(std::move(meant->what), std::move(meant->arguments), s, s.now->answer), finished);
     } else if (const auto* typed = (*parsed)["complete"].text()) {
         s.now = std::move(work);
         s.now->inside.start(run_completion(commands, *typed, s.now->answer), finished);
+    } else if (!(*parsed)["input"].is_null()) {
+        return; // the command that it was for has ended; its answer is on the way
     } else {
         send(s, refused("a request has the field \"command\" or \"complete\", with a text"));
     }
@@ -189,8 +243,8 @@ void console_server::state::answered(session& s) {
     next(s);
 }
 
-void console_server::state::send(session& s, const value& answer) {
-    s.out += to_json(answer) + "\n";
+void console_server::state::send_line(session& s, const std::string& line) {
+    s.out += line;
     if (s.out.size() > limit.unread) {
         log::warn("console", "a console is dropped: it does not read its answers");
         return disconnect(s);
@@ -208,10 +262,13 @@ void console_server::state::write(session& s) {
         sent += static_cast<std::size_t>(n);
     }
     s.out.erase(0, sent);
-    if (s.out.empty()) {
+    if (sent != 0 && s.room()) s.tell();
+    if (s.out.empty() || (s.now && s.now->streams)) { // what streams waits for its console by itself
         s.stalled.cancel();
+    }
+    if (s.out.empty()) {
         if (s.closing && !s.now && s.requests.empty()) return disconnect(s);
-    } else if (sent != 0 || !s.stalled.pending()) {
+    } else if (!(s.now && s.now->streams) && (sent != 0 || !s.stalled.pending())) {
         s.stalled = control.after(limit.stalled, [this, &s] {
             log::warn("console", "a console is dropped: it does not read its answers");
             disconnect(s);
@@ -226,6 +283,7 @@ void console_server::state::disconnect(session& s) {
     s.stalled.cancel();
     s.fd = descriptor();
     s.requests.clear();
+    s.tell();
     if (!s.now) forget_later(s); // else when its command has ended
 }
 
@@ -260,4 +318,5 @@ result<> console_server::listen() {
 
 std::size_t console_server::consoles() const noexcept { return state_->sessions.size(); }
 
-} // namespace strowger::control
+} // namespace control
+} // namespace strowger

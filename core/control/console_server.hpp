@@ -2,6 +2,7 @@
 //
 //   {"command": "module list"}  →  {"ok": true, "data": …, "text": "…", "columns": […]}  or  {"ok": false, "error": "…"}
 //   {"complete": "module lo"}   →  {"ok": true, "completions": ["load"]}
+// A command that streams ("event follow") sends parts before its answer, {"part": …}, and takes {"input": …} meanwhile.
 #pragma once
 #include "core/async/worker.hpp"
 #include "core/base/result.hpp"

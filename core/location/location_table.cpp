@@ -77,6 +77,7 @@ struct location_table::state {
     const location_limits limits;
     /// Instants in records of this run are good; those of earlier runs are not.
     const std::string run = random_hex(8);
+    std::function<void(const binding&, registration_change)> observer;
 
     mutable std::mutex mutex; // guards what follows
     std::map<std::string, bindings, std::less<>> users;
@@ -87,6 +88,18 @@ struct location_table::state {
         if (auto found = decode_bindings(user, record, run, time)) return std::move(*found);
         log::warn("location", "the registrations kept for {} are damaged; its phones are reached again when they register", user);
         return {{}, true};
+    }
+
+    void tell_observer(const bindings& before, const bindings& now) const {
+        if (!observer) return;
+        const auto tell = [this](const bindings& of, const bindings& but_not, registration_change how) {
+            for (const auto& b : of)
+                if (std::none_of(but_not.begin(), but_not.end(),
+                                 [&b](const binding& o) { return o.driver == b.driver && o.address == b.address; }))
+                    observer(b, how);
+        };
+        tell(before, now, registration_change::went);
+        tell(now, before, registration_change::came);
     }
 
     void remember(const std::string& user, bindings now) {
@@ -102,12 +115,13 @@ struct location_table::state {
                             registered completion) {
         struct outcome {
             checked verdict;
-            bindings now;
+            bindings before, now;
         };
         const auto found = std::make_shared<outcome>();
         auto work_out = [self, user, what = std::move(what),
                          found](std::optional<std::string> record) -> std::optional<std::string> {
             found->now = record ? self->decode(user, *record).all : bindings();
+            found->before = found->now;
             found->verdict = what(found->now);
             if (!found->verdict) return record;
             sort_by_preference(found->now);
@@ -116,6 +130,7 @@ struct location_table::state {
         auto tell = [self, user, driver, found, completion = std::move(completion)](result<std::optional<std::string>> kept) {
             if (!kept) return completion(refuse(cause::not_kept, "{}", kept.error().text));
             if (!found->verdict) return completion(tl::unexpected(found->verdict.error()));
+            self->tell_observer(found->before, found->now);
             auto own = found->now;
             std::erase_if(own, [&driver](const binding& b) { return b.driver != driver; });
             self->remember(user, std::move(found->now));
@@ -154,6 +169,10 @@ result<std::unique_ptr<location_table>> location_table::open(store::store& kept_
 }
 
 location_table::~location_table() = default;
+
+void location_table::observe(std::function<void(const binding&, registration_change)> observer) {
+    state_->observer = std::move(observer);
+}
 
 void location_table::apply(std::string user, std::string driver, std::vector<binding_change> changes, registered completion) {
     auto what = [self = state_, user, driver, changes = std::move(changes)](bindings& all) -> checked {

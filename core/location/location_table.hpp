@@ -17,6 +17,8 @@ struct location_limits {
     std::chrono::seconds longest{24 * 3600};
 };
 
+enum class registration_change { came, went, expired };
+
 /// Any thread. The truth is the store: a change is worked out on its writer, seen here when it is on the disk, and only then
 /// acknowledged, in that order for all changes of a user.
 class location_table {
@@ -26,6 +28,9 @@ public:
 
     /// Reads what is kept, without what has ended meanwhile. Blocks on the disk. Both must outlive the table.
     static result<std::unique_ptr<location_table>> open(store::store& kept_in, const clock& time, location_limits limits = {});
+    /// Is told of every binding that comes, and of every one that is taken back, when that is kept; not of refreshes. On the
+    /// store's writer. Set once, before changes are asked for.
+    void observe(std::function<void(const binding&, registration_change)> observer);
     /// Completions may still run after this.
     ~location_table();
 

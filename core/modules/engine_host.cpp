@@ -30,6 +30,13 @@ module_host host_of(engine& core) {
                 core.calls().end_all(hangup_cause::normal, "operator", [ids = std::move(ids)](const call& c) {
                     return ids.contains(c.id()) || ids.contains(c.facts().protocol_id);
                 });
+            },
+            [&core](event_kind what, const std::string& name, const std::string& version, unsigned generation) {
+                core.events().publish(what, {}, [&] {
+                    value::table fields{{"name", name}, {"generation", generation}};
+                    if (what == event_kind::module_loaded) fields["version"] = version;
+                    return fields;
+                });
             }};
 }
 

@@ -135,8 +135,14 @@ std::size_t generation::threads() const {
 void generation::enter(state s) {
     now = s;
     since = host.control.now();
-    const std::lock_guard lock(mutex_);
-    leaving_ = s != state::loaded && s != state::running;
+    {
+        const std::lock_guard lock(mutex_);
+        leaving_ = s != state::loaded && s != state::running;
+    }
+    if (!host.tell) return;
+    if (s == state::running) host.tell(event_kind::module_loaded, name, version, number);
+    if (s == state::draining) host.tell(event_kind::module_draining, name, version, number);
+    if (s == state::gone) host.tell(event_kind::module_gone, name, version, number);
 }
 
 std::string generation::label() const { return fmt::format("{} {}", name, number); }

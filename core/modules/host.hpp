@@ -1,6 +1,7 @@
 // What modules and their loader need of the engine around them, so that the loader can be tested without one.
 #pragma once
 #include "core/async/worker.hpp"
+#include "core/events/kinds.hpp"
 #include "core/modules/module.hpp"
 #include "core/modules/registry.hpp"
 #include <functional>
@@ -25,6 +26,8 @@ struct module_host {
     std::function<bool(std::string_view to_number)> is_emergency;
     /// Ends the calls of which either the id or the protocol's id is named.
     std::function<void(std::set<std::string> ids)> end_calls;
+    /// Is told when a module begins to run, to drain, and when it is gone.
+    std::function<void(event_kind what, const std::string& name, const std::string& version, unsigned generation)> tell = {};
 };
 
 } // namespace strowger
