@@ -10,6 +10,13 @@
 
 namespace strowger::sip {
 
+/// What proves who a user is.
+struct user_secret {
+    std::string password;
+    std::string ha1_md5, ha1_sha256; ///< in place of a password
+    bool md5 = true, sha256 = false; ///< the digests that it is asked for, and may answer with
+};
+
 /// Every function may be called from the SIP thread and must not block.
 class host {
 public:
@@ -17,8 +24,9 @@ public:
     virtual tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line) = 0;
     virtual std::optional<refusal> would_refuse(std::string_view to_number) = 0;
     virtual bool is_emergency(std::string_view number) = 0;
-    /// The password of a user; nothing for an unknown one or one without a password, who can never authenticate.
-    virtual std::optional<std::string> password_of(std::string_view user) = 0;
+    /// What a user's devices must know. For an unknown one, or one without a secret, who can never authenticate: nothing but
+    /// the digests that it is asked for, which tell it from no known one.
+    virtual user_secret secret_of(std::string_view user) = 0;
 
     /// Completions may run on any thread.
     virtual void apply(std::string user, std::vector<binding_change> changes, location_table::registered done) = 0;

@@ -1,5 +1,6 @@
 // The module's door: settings, the SIP thread, console commands.
 #include "channels/sip/line.hpp"
+#include "channels/sip/secret_book.hpp"
 #include "channels/sip/support/support.hpp"
 #include "channels/sip/text.hpp"
 #include "channels/sip/user_agent.hpp"
@@ -18,17 +19,15 @@ namespace {
 class engine_host final : public host {
 public:
     explicit engine_host(module_context& ctx) : ctx_(ctx), core_(ctx.core()) {
-        for (const auto& [name, user] : core_.settings().users) passwords_[name] = user.password;
+        for (const auto& [name, user] : core_.settings().users)
+            secrets_.add(name, {user.password, user.ha1_md5, user.ha1_sha256, user.digest != "SHA-256", user.digest != "MD5"});
     }
     tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> made) override {
         return ctx_.incoming(std::move(what), std::move(made));
     }
     std::optional<refusal> would_refuse(std::string_view to_number) override { return ctx_.would_refuse(to_number); }
     bool is_emergency(std::string_view number) override { return !core_.emergency().classify(number).empty(); }
-    std::optional<std::string> password_of(std::string_view user) override {
-        const auto it = passwords_.find(user);
-        return it == passwords_.end() || it->second.empty() ? std::nullopt : std::optional(it->second);
-    }
+    user_secret secret_of(std::string_view user) override { return secrets_.of(user); }
     void apply(std::string user, std::vector<binding_change> changes, location_table::registered done) override {
         core_.locations().apply(std::move(user), "sip", std::move(changes), std::move(done));
     }
@@ -42,7 +41,7 @@ public:
 private:
     module_context& ctx_;
     engine& core_;
-    std::map<std::string, std::string, std::less<>> passwords_;
+    secret_book secrets_;
 };
 
 settings read_settings(module_context& ctx) {

@@ -59,9 +59,9 @@ class ServerTransaction:
 class Phone:
     def __init__(self, user: str, server: tuple[str, int] = ("127.0.0.1", 5060), password: str = "", transport: str = "udp",
                  ip: str = "127.0.0.1", port: int = 0, loss: float = 0.0, rtp_loss: float = 0.0, seed: int = 1,
-                 auth_user: str = "", domain: str = ""):
+                 auth_user: str = "", domain: str = "", algorithms: tuple[str, ...] = ("MD5",)):
         self.user, self.server, self.transport, self.ip = user, server, transport, ip
-        self.digest = Digest(auth_user or user, password) if password else None
+        self.digest = Digest(auth_user or user, password, algorithms) if password else None
         self.domain = domain or f"{server[0]}:{server[1]}"
         self.loss, self.rtp_loss, self.seed = loss, rtp_loss, seed
         self.calls: list[Call] = []
@@ -339,7 +339,7 @@ class Phone:
             self.register_cseq = max(self.register_cseq, again.cseq)
         for challenge, credentials in (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization")):
             if answer.has(challenge):
-                again.set(credentials, self.digest.answer(answer.get(challenge), message.method, message.uri))
+                again.set(credentials, self.digest.answer(self.digest.choose(answer.all(challenge)), message.method, message.uri))
         return again
 
     def build_register(self, expires: int | None = 60, contact: str | None = None, headers: tuple = ()) -> Message:
