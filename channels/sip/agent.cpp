@@ -27,11 +27,11 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
+#include <sofia-sip/msg_addr.h>
 #include <sofia-sip/nta.h>
 #include <sofia-sip/nta_stateless.h>
 #include <sofia-sip/nta_tag.h>
 #include <sofia-sip/nta_tport.h>
-#include <sofia-sip/msg_addr.h>
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
@@ -169,7 +169,7 @@ result<> agent::impl::open_sockets() {
     const auto* no_socket_yet = reinterpret_cast<const url_string_t*>(-1); // Sofia's NONE: null would bind every address at once
     nta = nta_agent_create(root, no_socket_yet, &impl::on_stray, this, NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(65536),
                            NTATAG_UDP_MTU(65535), NTATAG_PASS_100(1), NTATAG_USE_TIMESTAMP(0), NTATAG_EXTRA_100(0),
-                           NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), TAG_END());
+                           NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1), TAG_END());
     if (nta == nullptr) return fail("Sofia has no agent: {}", std::strerror(errno));
     for (std::size_t i = 0; i < self->bound_.size(); ++i) {
         const auto& l = self->bound_[i];
@@ -443,13 +443,21 @@ transaction_id agent::send(request r) {
     const auto next =
         fmt::format("sip:{}:{}{}", host_text(hop->host), hop->port == 0 ? 5060 : hop->port,
                     same_text(param(hop->params, "transport").value_or("udp"), "tcp") ? ";transport=tcp" : ";transport=udp");
+    const bool tcp = next.ends_with("tcp");
+    const auto here = fmt::format("{}:{}", host_text(r.local_address), port_on(r.local_address));
+    const auto branch = r.branch.empty() ? new_branch() : r.branch;
+    // Sofia knows the addresses of its sockets only, not the one by which a NAT shows us.
+    const auto via = r.sent_by.empty() || r.sent_by == here
+                         ? std::string()
+                         : fmt::format("SIP/2.0/{} {};branch={};rport", tcp ? "TCP" : "UDP", clean(r.sent_by), branch);
     auto c = std::make_unique<impl::client>();
     *c = {&me, ++me.last_id, nullptr};
     msg_t* msg = nta_msg_create(me.nta, 0);
     auto* sip = msg == nullptr ? nullptr : sip_object(msg);
     if (sip == nullptr) return 0;
-    if (sip_add_tl(msg, sip, SIPTAG_REQUEST_STR(start.c_str()), SIPTAG_FROM_STR(from.c_str()), SIPTAG_TO_STR(to.c_str()),
-                   SIPTAG_CALL_ID_STR(r.call_id.c_str()), SIPTAG_CSEQ_STR(cseq.c_str()), SIPTAG_HEADER_STR(block.c_str()),
+    if (sip_add_tl(msg, sip, SIPTAG_REQUEST_STR(start.c_str()), TAG_IF(!via.empty(), SIPTAG_VIA_STR(via.c_str())),
+                   SIPTAG_FROM_STR(from.c_str()), SIPTAG_TO_STR(to.c_str()), SIPTAG_CALL_ID_STR(r.call_id.c_str()),
+                   SIPTAG_CSEQ_STR(cseq.c_str()), SIPTAG_HEADER_STR(block.c_str()),
                    TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())),
                    TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END()) < 0 ||
         sip->sip_request == nullptr || sip->sip_from == nullptr || sip->sip_to == nullptr || sip->sip_cseq == nullptr) {
@@ -457,15 +465,14 @@ transaction_id agent::send(request r) {
         msg_destroy(msg);
         return 0;
     }
-    const auto branch = r.branch.empty() ? new_branch() : r.branch;
     // To a user agent Sofia hides what comes after the first 2xx of an INVITE, and ends other forks by a BYE that it does not
     // repeat. Seen as a proxy's, the INVITE brings every 2xx here. The ACK then must not be looked for among the INVITEs either.
     const bool is_invite = r.method == "INVITE";
     if (is_invite) nta_agent_set_params(me.nta, NTATAG_UA(0), TAG_END());
-    c->orq = nta_outgoing_mcreate(me.nta, is_ack ? nullptr : &impl::on_response, c.get(),
-                                  reinterpret_cast<const url_string_t*>(next.c_str()), msg,
-                                  TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), NTATAG_BRANCH_KEY(branch.c_str()),
-                                  TAG_IF(is_ack, NTATAG_ACK_BRANCH(branch.c_str())), TAG_END());
+    c->orq = nta_outgoing_mcreate(
+        me.nta, is_ack ? nullptr : &impl::on_response, c.get(), reinterpret_cast<const url_string_t*>(next.c_str()), msg,
+        TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), NTATAG_USER_VIA(!via.empty()), NTATAG_BRANCH_KEY(branch.c_str()),
+        TAG_IF(is_ack, NTATAG_ACK_BRANCH(branch.c_str())), TAG_END());
     if (is_invite) nta_agent_set_params(me.nta, NTATAG_UA(1), TAG_END());
     if (c->orq == nullptr) {
         msg_destroy(msg);

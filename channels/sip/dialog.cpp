@@ -94,6 +94,7 @@ request dialog::in_dialog(std::string method) {
     r.routes = state_.routes();
     r.next_hop = state_.next_hop();
     r.local_address = state_.local_address;
+    r.sent_by = state_.local_host();
     return r;
 }
 
@@ -126,6 +127,7 @@ void dialog::finish() {
     stop_timer(first_answer_timer_);
     stop_timer(give_up_timer_);
     phase_ = phase::over;
+    counted_.reset();
     if (transfers_.empty()) ua_.remove(*this); // else when the last NOTIFY has been sent
 }
 
@@ -135,8 +137,22 @@ void dialog::reply(transaction_id t, int status, header_list headers, std::strin
 }
 
 void dialog::reply_invite(int status, bool with_sdp, const media_description& m) {
-    if (with_sdp && m.sdp) state_.local_sdp = sdp::write(*m.sdp);
+    if (with_sdp && m.sdp) state_.local_sdp = sdp_text(*m.sdp);
     reply(invite_, status, own_headers(), with_sdp ? state_.local_sdp : std::string());
+}
+
+std::string dialog::sdp_text(sdp::description d) const {
+    const auto shown = parse_uri("sip:" + state_.local_host());
+    if (shown && shown->host != state_.local_address) {
+        const auto show = [&](sdp::net_address& a) {
+            if (a.address == state_.local_address) a.address = shown->host;
+        };
+        show(d.origin.address);
+        if (d.connection) show(*d.connection);
+        for (auto& section : d.sections)
+            if (section.connection) show(*section.connection);
+    }
+    return sdp::write(d);
 }
 
 void dialog::stop_timer(std::uint64_t& timer) {

@@ -2,6 +2,7 @@
 #pragma once
 #include "channels/sip/agent.hpp"
 #include "channels/sip/dialog_state.hpp"
+#include "channels/sip/host.hpp"
 #include "core/channel/channel.hpp"
 #include <map>
 #include <memory>
@@ -11,6 +12,7 @@
 
 namespace strowger::sip {
 
+class trunk;
 class user_agent;
 using dialog_id = std::uint64_t;
 
@@ -20,8 +22,8 @@ public:
     dialog(user_agent& owner, dialog_id id) : ua_(owner), id_(id) {}
 
     // inbound.cpp
-    /// A checked and authenticated INVITE; answered 100 already.
-    void start_inbound(transaction_id invite, const message& m, std::string user);
+    /// A checked INVITE of an authenticated user, or of a trunk; answered 100 already.
+    void start_inbound(transaction_id invite, const message& m, std::string user, trunk* from = nullptr);
     void ring();
     void progress(const media_description& media);
     void answer(const media_description& media);
@@ -87,7 +89,19 @@ private:
     result<media_description> media_in(const message& m) const;
     header_list own_headers() const;
     request in_dialog(std::string method);
+    /// Their SDP as text, with our public address where theirs is not reached by our own.
+    std::string sdp_text(sdp::description d) const;
+    // trunk_call.cpp
+    void belong_to(trunk& t);
+    void describe_trunk_call(incoming_call& call, const message& m) const;
+    /// Turns a number at a trunk into an address; false when it is refused, which has been told.
+    bool route_by_trunk(outgoing_call& call);
+    /// Who we are towards the trunk: From and, for one that believes us, P-Asserted-Identity.
+    void introduce_caller(const outgoing_call& call, header_list& headers);
+    /// Our contact towards a peer: host and port.
+    std::string contact_host(std::string_view peer) const;
     // challenge.cpp
+    const credentials* credentials_for(std::string_view realm) const;
     transaction_id send(request r);
     transaction_id send(sent_request r);
     /// Sends the request again with credentials; false when there are none, or they were refused.
@@ -117,6 +131,9 @@ private:
     user_agent& ua_;
     const dialog_id id_;
     dialog_state state_;
+    trunk* trunk_ = nullptr;
+    std::shared_ptr<const int> counted_;   ///< among the trunk's calls
+    std::vector<credentials> credentials_; ///< those of the trunk
     phase phase_ = phase::incoming;
     std::shared_ptr<leg_mailbox> events_;
     bool told_ended_ = false;

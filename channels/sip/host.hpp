@@ -1,5 +1,6 @@
 // What the SIP stack needs of the engine, so that tests can be the engine.
 #pragma once
+#include "channels/sip/trunk_settings.hpp"
 #include "core/channel/channel.hpp"
 #include "core/location/location_table.hpp"
 #include <functional>
@@ -53,6 +54,9 @@ struct settings {
     std::uint32_t nonce_seconds = 300;
     std::uint32_t first_answer_ms = 4000; ///< how long a called device may be silent altogether
     std::vector<sip::credentials> credentials;
+    std::string public_address; ///< host, or host and port, by which peers outside the local networks reach us; empty: ours
+    std::vector<address_range> local_networks;
+    trunk_map trunks;
 };
 
 } // namespace strowger::sip

@@ -53,7 +53,7 @@ void dialog::offer(std::uint64_t id, const media_description& m) {
         return;
     }
     our_offer_ = id;
-    our_offer_sdp_ = sdp::write(*m.sdp);
+    our_offer_sdp_ = sdp_text(*m.sdp);
     retries_ = 0;
     send_offer();
 }
@@ -114,7 +114,7 @@ void dialog::on_reinvite_response(const message& m) {
 
 void dialog::accept(std::uint64_t id, const media_description& m) {
     if (their_invite_ == 0 || id != their_offer_ || phase_ != phase::up || !m.sdp) return;
-    state_.local_sdp = sdp::write(*m.sdp);
+    state_.local_sdp = sdp_text(*m.sdp);
     their_unacked_ = std::exchange(their_invite_, 0);
     reply(their_unacked_, 200, own_headers(), state_.local_sdp);
     save();

@@ -48,6 +48,7 @@ struct request {
     int max_forwards = 70;
     std::string next_hop;      ///< a URI with a numeric host
     std::string local_address; ///< from which of ours; empty: by route
+    std::string sent_by;       ///< host and port in our Via; empty: those of the local address
     std::string branch;        ///< empty: a new one
 };
 
