@@ -24,7 +24,7 @@ from typing import Callable
 import sipmsg
 from call import Call
 from rtp import readable
-from sipmsg import Digest, Message, SipError, host_port, token
+from sipmsg import Digest, Message, SipError, host_port, host_text, token
 
 T1, T2 = 0.5, 4.0
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, REFER, INFO, UPDATE, PRACK, MESSAGE"
@@ -62,7 +62,8 @@ class Phone:
                  auth_user: str = "", domain: str = "", algorithms: tuple[str, ...] = ("MD5",)):
         self.user, self.server, self.transport, self.ip = user, server, transport, ip
         self.digest = Digest(auth_user or user, password, algorithms) if password else None
-        self.domain = domain or f"{server[0]}:{server[1]}"
+        self.host = host_text(ip)
+        self.domain = domain or f"{host_text(server[0])}:{server[1]}"
         self.loss, self.rtp_loss, self.seed = loss, rtp_loss, seed
         self.calls: list[Call] = []
         self.incoming: list[Call] = []
@@ -108,8 +109,9 @@ class Phone:
 
     def _open(self, port: int) -> None:
         for attempt in range(50):
-            self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            family = socket.AF_INET6 if ":" in self.ip else socket.AF_INET
+            self._udp = socket.socket(family, socket.SOCK_DGRAM)
+            self._listener = socket.socket(family, socket.SOCK_STREAM)
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 self._udp.bind((self.ip, port))
@@ -129,7 +131,7 @@ class Phone:
 
     @property
     def contact_uri(self) -> str:
-        return f"sip:{self.user}@{self.ip}:{self.port}" + (";transport=tcp" if self.transport == "tcp" else "")
+        return f"sip:{self.user}@{self.host}:{self.port}" + (";transport=tcp" if self.transport == "tcp" else "")
 
     @property
     def aor(self) -> str:
@@ -254,7 +256,7 @@ class Phone:
     # --- sending requests -----------------------------------------------------------------------------------------------------
 
     def via(self, branch: str = "") -> str:
-        return f"SIP/2.0/{self.transport.upper()} {self.ip}:{self.port};branch={branch or 'z9hG4bK' + token(16)};rport"
+        return f"SIP/2.0/{self.transport.upper()} {self.host}:{self.port};branch={branch or 'z9hG4bK' + token(16)};rport"
 
     def build(self, method: str, uri: str = "", to: str = "", call_id: str = "", cseq: int = 1, from_tag: str = "",
               branch: str = "", headers: tuple[tuple[str, str], ...] = (), body: str | bytes = b"",
@@ -263,7 +265,7 @@ class Phone:
         uri = uri or f"sip:{self.domain}"
         message = Message(method, uri, headers=[
             ("Via", self.via(branch)), ("Max-Forwards", "70"), ("From", f"<{self.aor}>;tag={from_tag or token()}"),
-            ("To", to or f"<{uri}>"), ("Call-ID", call_id or f"{token(16)}@{self.ip}"), ("CSeq", f"{cseq} {method}")])
+            ("To", to or f"<{uri}>"), ("Call-ID", call_id or f"{token(16)}@{self.host}"), ("CSeq", f"{cseq} {method}")])
         if method not in ("CANCEL", "ACK", "BYE"):
             message.add("Contact", f"<{self.contact_uri}>")
         message.headers += list(headers)

@@ -197,6 +197,11 @@ def host_port(uri: str, default: int = 5060) -> tuple[str, int]:
     return match.group(1).strip("[]"), int(match.group(2) or default)
 
 
+def host_text(ip: str) -> str:
+    """As it stands in URIs and Via: IPv6 addresses in brackets."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
 def user_of(uri: str) -> str:
     match = re.match(r"sips?:([^@;?]+)@", uri_of(uri) if "<" in uri else uri, re.I)
     return match.group(1).split(":")[0] if match else ""
@@ -314,6 +319,10 @@ class Sdp:
         return int(self.origin.split()[2])
 
 
+def family(address: str) -> str:
+    return "IP6" if ":" in address else "IP4"
+
+
 def make_sdp(address: str, port: int, codecs: tuple[str, ...] = ("PCMU", "PCMA"), event_pt: int | None = 101, ptime: int = 20,
              direction: str = "sendrecv", session: int = 1, version: int = 1, connection: str | None = None,
              extra: tuple[str, ...] = ()) -> str:
@@ -327,7 +336,8 @@ def make_sdp(address: str, port: int, codecs: tuple[str, ...] = ("PCMU", "PCMA")
     if event_pt is not None:
         pts.append(str(event_pt))
         maps += [f"a=rtpmap:{event_pt} telephone-event/8000", f"a=fmtp:{event_pt} 0-15"]
-    lines = ["v=0", f"o=phone {session} {version} IN IP4 {address}", "s=-", f"c=IN IP4 {connection or address}", "t=0 0",
+    shown = connection or address
+    lines = ["v=0", f"o=phone {session} {version} IN {family(address)} {address}", "s=-", f"c=IN {family(shown)} {shown}", "t=0 0",
              f"m=audio {port} RTP/AVP {' '.join(pts)}", *maps, f"a=ptime:{ptime}", f"a={direction}", *extra]
     return "\r\n".join(lines) + "\r\n"
 
