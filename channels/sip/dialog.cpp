@@ -80,7 +80,7 @@ result<media_description> dialog::media_in(const message& m) const {
 }
 
 header_list dialog::own_headers() const {
-    return {{"Contact", state_.local_contact}, {"Allow", allowed_methods()}, {"Supported", "norefersub"}};
+    return {{"Contact", state_.local_contact}, {"Allow", allowed_methods()}, {"Supported", "norefersub, timer"}};
 }
 
 request dialog::in_dialog(std::string method) {
@@ -120,11 +120,15 @@ void dialog::refuse_pending() {
     if (their_unacked_ != 0) ua_.stack().forget_server(std::exchange(their_unacked_, 0));
     stop_timer(retry_timer_);
     stop_timer(first_answer_timer_);
+    stop_timer(session_end_timer_);
+    stop_timer(refresh_timer_);
 }
 
 void dialog::finish() {
     stop_timer(retry_timer_);
     stop_timer(first_answer_timer_);
+    stop_timer(session_end_timer_);
+    stop_timer(refresh_timer_);
     stop_timer(give_up_timer_);
     phase_ = phase::over;
     counted_.reset();
@@ -138,7 +142,10 @@ void dialog::reply(transaction_id t, int status, header_list headers, std::strin
 
 void dialog::reply_invite(int status, bool with_sdp, const media_description& m) {
     if (with_sdp && m.sdp) state_.local_sdp = sdp_text(*m.sdp);
-    reply(invite_, status, own_headers(), with_sdp ? state_.local_sdp : std::string());
+    auto headers = own_headers();
+    if (status == 200)
+        for (auto& h : agree_on_session()) headers.push_back(std::move(h));
+    reply(invite_, status, std::move(headers), with_sdp ? state_.local_sdp : std::string());
 }
 
 std::string dialog::sdp_text(sdp::description d) const {

@@ -3,6 +3,7 @@
 #include "channels/sip/agent.hpp"
 #include "channels/sip/dialog_state.hpp"
 #include "channels/sip/host.hpp"
+#include "channels/sip/session_timer.hpp"
 #include "core/channel/channel.hpp"
 #include <map>
 #include <memory>
@@ -91,6 +92,16 @@ private:
     request in_dialog(std::string method);
     /// Their SDP as text, with our public address where theirs is not reached by our own.
     std::string sdp_text(sdp::description d) const;
+    // session_timer.cpp
+    /// False when the request's time is too short, which has been said with 422.
+    bool takes_session_terms(transaction_id t, const message& m);
+    /// What was asked for holds from now on; for the 2xx.
+    header_list agree_on_session();
+    void session_of_success(const message& m);
+    void start_session_timer();
+    void refresh_after(duration delay);
+    void refresh_session();
+    void on_refresh_response(const message& m);
     // trunk_call.cpp
     void belong_to(trunk& t);
     void describe_trunk_call(incoming_call& call, const message& m) const;
@@ -163,6 +174,12 @@ private:
     std::uint64_t our_offer_ = 0, retry_timer_ = 0;
     int retries_ = 0;
     std::string our_offer_sdp_;
+
+    session_timer session_, session_asked_;
+    std::uint64_t session_end_timer_ = 0, refresh_timer_ = 0;
+    bool refreshing_ = false;              ///< `our_invite_` is a refresh
+    std::string their_offer_sdp_;          ///< of `their_invite_`
+    std::string remote_sdp_;               ///< theirs, as it was sent last and taken
 
     transaction_id bye_ = 0;
     std::unordered_map<transaction_id, sent_request> sent_; ///< what waits for an answer; empty without credentials

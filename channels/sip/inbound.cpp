@@ -70,6 +70,11 @@ void dialog::start_inbound(transaction_id invite, const message& m, std::string 
         finish();
         return;
     }
+    if (!takes_session_terms(invite_, m)) {
+        invite_ = 0;
+        return finish();
+    }
+    remote_sdp_ = sdp_of(m).value_or("");
     media->behind_nat = behind_nat_;
     we_offered_ = media->empty(); // a late offer: our 2xx will make it
 

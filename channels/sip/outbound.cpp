@@ -152,6 +152,8 @@ void dialog::on_invite_success(const message& m) {
         tell_ended(hangup_cause::incompatible, media ? "the 2xx has no SDP" : media.error().text);
         return send_bye(hangup_cause::incompatible);
     }
+    remote_sdp_ = sdp_of(m).value_or("");
+    session_of_success(m);
     tell(event::answered{std::move(*media)});
     save();
 }

@@ -194,7 +194,7 @@ bool user_agent::well_formed(transaction_id id, const message& m) {
     if (const auto required = m.all("Require"); !required.empty()) {
         std::string all;
         for (const auto& r : required)
-            if (!same_text(r, "norefersub")) all += (all.empty() ? "" : ", ") + clean(r);
+            if (!same_text(r, "norefersub") && !same_text(r, "timer")) all += (all.empty() ? "" : ", ") + clean(r);
         if (!all.empty()) return refuse(420, {{"Unsupported", all}});
     }
     return true;
@@ -221,7 +221,7 @@ void user_agent::on_options(transaction_id id, const message& m) {
     const auto u = parse_uri(m.uri);
     if (const auto no = closing_ ? std::optional(refusal{}) : core_.would_refuse(u ? u->user : ""))
         return stack_->reply(id, refused(503, {{"Retry-After", std::to_string(std::max(1, no->retry_after_seconds))}}));
-    stack_->reply(id, refused(200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub"}}));
+    stack_->reply(id, refused(200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub, timer"}}));
 }
 
 std::string user_agent::registered_user_at(std::string_view ip) {

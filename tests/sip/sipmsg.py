@@ -337,7 +337,8 @@ def make_sdp(address: str, port: int, codecs: tuple[str, ...] = ("PCMU", "PCMA")
         pts.append(str(event_pt))
         maps += [f"a=rtpmap:{event_pt} telephone-event/8000", f"a=fmtp:{event_pt} 0-15"]
     shown = connection or address
-    lines = ["v=0", f"o=phone {session} {version} IN {family(address)} {address}", "s=-", f"c=IN {family(shown)} {shown}", "t=0 0",
+    lines = ["v=0", f"o=phone {session} {version} IN {family(address)} {address}", "s=-",
+             f"c=IN {family(shown)} {shown}", "t=0 0",
              f"m=audio {port} RTP/AVP {' '.join(pts)}", *maps, f"a=ptime:{ptime}", f"a={direction}", *extra]
     return "\r\n".join(lines) + "\r\n"
 
