@@ -93,6 +93,7 @@ request dialog::in_dialog(std::string method) {
     r.cseq = r.method == "ACK" ? state_.local_cseq : ++state_.local_cseq;
     r.routes = state_.routes();
     r.next_hop = state_.next_hop();
+    r.is_flow = state_.route_set.empty() && !state_.flow.empty();
     r.local_address = state_.local_address;
     r.sent_by = state_.local_host();
     return r;

@@ -221,7 +221,8 @@ void user_agent::on_options(transaction_id id, const message& m) {
     const auto u = parse_uri(m.uri);
     if (const auto no = closing_ ? std::optional(refusal{}) : core_.would_refuse(u ? u->user : ""))
         return stack_->reply(id, refused(503, {{"Retry-After", std::to_string(std::max(1, no->retry_after_seconds))}}));
-    stack_->reply(id, refused(200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub, timer"}}));
+    stack_->reply(
+        id, refused(200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub, timer"}}));
 }
 
 std::string user_agent::registered_user_at(std::string_view ip) {

@@ -59,7 +59,8 @@ class ServerTransaction:
 class Phone:
     def __init__(self, user: str, server: tuple[str, int] = ("127.0.0.1", 5060), password: str = "", transport: str = "udp",
                  ip: str = "127.0.0.1", port: int = 0, loss: float = 0.0, rtp_loss: float = 0.0, seed: int = 1,
-                 auth_user: str = "", domain: str = "", algorithms: tuple[str, ...] = ("MD5",)):
+                 auth_user: str = "", domain: str = "", algorithms: tuple[str, ...] = ("MD5",),
+                 takes_tcp: bool = True):
         self.user, self.server, self.transport, self.ip = user, server, transport, ip
         self.digest = Digest(auth_user or user, password, algorithms) if password else None
         self.host = host_text(ip)
@@ -81,6 +82,7 @@ class Phone:
         self._timers: list[tuple[float, int, Callable]] = []
         self._count = itertools.count()
         self._began = time.monotonic()
+        self._takes_tcp = takes_tcp
         self._open(port)
         self._stop = False
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"phone-{user}")
@@ -124,7 +126,8 @@ class Phone:
                 if port or attempt == 49:
                     raise
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self._listener.listen(8)
+        if self._takes_tcp:
+            self._listener.listen(8)
         self._wake_read, self._wake_write = socket.socketpair()
         self._streams: dict[socket.socket, bytes] = {}
         self._by_peer: dict[tuple, socket.socket] = {}
@@ -170,7 +173,8 @@ class Phone:
                 pause = min(self._timers[0][0] - now, 1.0) if self._timers else 1.0
                 streams = list(self._streams)
             try:
-                ready = readable([self._udp, self._listener, self._wake_read, *streams], max(0.0, pause))
+                listener = [self._listener] if self._takes_tcp else []
+                ready = readable([self._udp, *listener, self._wake_read, *streams], max(0.0, pause))
             except OSError:
                 continue
             for sock in ready:

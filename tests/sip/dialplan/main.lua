@@ -95,6 +95,9 @@ context "internal" {
     call:wait(30)
   end,
 
+  -- Rings Bob with more than a datagram should hold.
+  ["310"] = function(call) call:dial("user/bob", {ring_for = 20, headers = {["X-Long"] = string.rep("x", 1200)}}) end,
+
   -- To the outside: 0 and the number.
   ["_0X."] = function(call)
     local result = call:dial("trunk/telco/" .. call.extension:sub(2), {ring_for = 20, ringback = "early"})
