@@ -169,7 +169,7 @@ class ByAddress(TrunkCase):
 
 class Registering(TrunkCase):
     trunk_settings = ('user = "4930123"\nauth_user = "account"\npassword = "trunk-secret"\nregister = true\n'
-                      'domain = "telco.example"\n'register_seconds = 600\nretry_seconds = 1')
+                      'domain = "telco.example"\nregister_seconds = 600\nretry_seconds = 1')
 
     def setUp(self) -> None:
         """The registrar is there before the engine tries again: each test begins with a fresh module."""
