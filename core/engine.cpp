@@ -262,7 +262,16 @@ result<std::vector<endpoint>> engine::resolve(const std::string& target) {
             out.push_back(endpoint{b.driver, b.address, b.received, b.path, name});
         return out;
     }
-    if (!drivers.find(kind, "look-up")) return fail("'{}/' is neither user, ext nor a loaded channel driver", kind);
+    if (kind == "trunk") { // trunk/telco/+4930123
+        const auto end = name.find('/');
+        const auto trunk = name.substr(0, end), number = end == name.npos ? std::string() : name.substr(end + 1);
+        const auto all = options_.settings.module("trunks");
+        if (all[trunk].fields() == nullptr) return fail("there is no trunk '{}': write [trunks.{}]", trunk, trunk);
+        if (number.empty()) return fail("trunk/{} needs a number: trunk/{}/4711", trunk, trunk);
+        out.push_back(endpoint{all[trunk]["driver"].text_or("sip"), number, {}, {}, {}, trunk});
+        return out;
+    }
+    if (!drivers.find(kind, "look-up")) return fail("'{}/' is neither user, ext, trunk nor a loaded channel driver", kind);
     out.push_back(endpoint{kind, name, {}, {}, {}});
     return out;
 }

@@ -27,11 +27,11 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
+#include <sofia-sip/msg_addr.h>
 #include <sofia-sip/nta.h>
 #include <sofia-sip/nta_stateless.h>
 #include <sofia-sip/nta_tag.h>
 #include <sofia-sip/nta_tport.h>
-#include <sofia-sip/msg_addr.h>
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
@@ -51,6 +51,7 @@ struct strowger_sip_client {
     strowger::sip::agent::impl* owner;
     strowger::sip::transaction_id id;
     nta_outgoing_t* orq;
+    std::unique_ptr<strowger::sip::request> by_udp; ///< large and sent by TCP: how to go on where nobody takes TCP
 };
 
 namespace strowger::sip {
@@ -117,6 +118,11 @@ struct agent::impl {
     }
     void trace(const char* direction, const message& m) const;
 
+    /// Makes its transaction; false with a log line when it cannot be sent at all.
+    bool start(client& c, const request& r, bool tcp);
+    /// By UDP after all, as the same transaction; false when that is no choice.
+    bool fall_back(client& c);
+
     static const sip_via_t* answered_via(su_home_t* home, nta_incoming_t* irq);
 
     // Sofia's callbacks.
@@ -169,7 +175,7 @@ result<> agent::impl::open_sockets() {
     const auto* no_socket_yet = reinterpret_cast<const url_string_t*>(-1); // Sofia's NONE: null would bind every address at once
     nta = nta_agent_create(root, no_socket_yet, &impl::on_stray, this, NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(65536),
                            NTATAG_UDP_MTU(65535), NTATAG_PASS_100(1), NTATAG_USE_TIMESTAMP(0), NTATAG_EXTRA_100(0),
-                           NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), TAG_END());
+                           NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1), TAG_END());
     if (nta == nullptr) return fail("Sofia has no agent: {}", std::strerror(errno));
     for (std::size_t i = 0; i < self->bound_.size(); ++i) {
         const auto& l = self->bound_[i];
@@ -177,8 +183,8 @@ result<> agent::impl::open_sockets() {
         for (const char* transport : {"udp", "tcp"}) {
             const auto one = fmt::format("sip:{}:{};transport={}", host_text(l.ip), l.port, transport);
             if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(idents.back().c_str()),
-                                    TPTAG_QUEUESIZE(1000), TPTAG_UDP_RMEM(8 * 1024 * 1024), TPTAG_UDP_WMEM(4 * 1024 * 1024),
-                                    TAG_END()) < 0)
+                                    TPTAG_QUEUESIZE(1000), TPTAG_PONG2PING(1), TPTAG_UDP_RMEM(8 * 1024 * 1024),
+                                    TPTAG_UDP_WMEM(4 * 1024 * 1024), TAG_END()) < 0)
                 return fail("cannot listen on {}:{} ({}): {}; is another program using it?", l.ip, l.port, transport,
                             std::strerror(errno));
         }
@@ -324,6 +330,8 @@ int agent::impl::on_response(client* c, nta_outgoing_t* orq, const sip_t* sip) {
     auto m = me.convert(sip, raw, nta_outgoing_transport(orq));
     if (raw != nullptr) msg_destroy(raw);
     me.trace("<-", m);
+    if (m.internal && m.status == 503 && me.fall_back(*c)) return 0; // nobody takes TCP there
+    c->by_udp.reset();
     const bool done = m.status >= 200 && m.method != "INVITE";
     me.listener->on_response(id, std::move(m));
     if (done) me.self->forget_client(id);
@@ -420,7 +428,81 @@ void agent::forget_server(transaction_id id) {
 
 std::string new_branch() { return "z9hG4bK" + random_hex(12); }
 
+bool agent::impl::start(client& c, const request& r, bool tcp) {
+    const auto hop = parse_uri(r.next_hop).value_or(uri{});
+    const char* ident = nullptr;
+    for (std::size_t i = 0; i < self->bound_.size(); ++i)
+        if (self->bound_[i].ip == r.local_address && ident == nullptr) ident = idents[i].c_str();
+    const bool is_ack = r.method == "ACK";
+    auto block = header_block(r.headers);
+    for (const auto& route : r.routes) block += fmt::format("Route: {}\r\n", clean(route));
+    block += fmt::format("Max-Forwards: {}\r\n", r.max_forwards);
+    if (!set.user_agent.empty()) block += fmt::format("User-Agent: {}\r\n", set.user_agent);
+    const auto start = fmt::format("{} {} SIP/2.0", r.method, clean(r.uri));
+    const auto cseq = fmt::format("{} {}", r.cseq, r.method);
+    const auto from = clean(r.from), to = clean(r.to), type = clean(r.content_type);
+    const bool with_body = !r.body.empty();
+    const auto next =
+        fmt::format("sip:{}:{};transport={}", host_text(hop.host), hop.port == 0 ? 5060 : hop.port, tcp ? "tcp" : "udp");
+    const auto here = fmt::format("{}:{}", host_text(r.local_address), self->port_on(r.local_address));
+    // Sofia knows the addresses of its sockets only, not the one by which a NAT shows us.
+    const auto via = r.sent_by.empty() || r.sent_by == here
+                         ? std::string()
+                         : fmt::format("SIP/2.0/{} {};branch={};rport", tcp ? "TCP" : "UDP", clean(r.sent_by), r.branch);
+    msg_t* msg = nta_msg_create(nta, 0);
+    auto* sip = msg == nullptr ? nullptr : sip_object(msg);
+    if (sip == nullptr) return false;
+    if (sip_add_tl(msg, sip, SIPTAG_REQUEST_STR(start.c_str()), TAG_IF(!via.empty(), SIPTAG_VIA_STR(via.c_str())),
+                   SIPTAG_FROM_STR(from.c_str()), SIPTAG_TO_STR(to.c_str()), SIPTAG_CALL_ID_STR(r.call_id.c_str()),
+                   SIPTAG_CSEQ_STR(cseq.c_str()), SIPTAG_HEADER_STR(block.c_str()),
+                   TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())),
+                   TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END()) < 0 ||
+        sip->sip_request == nullptr || sip->sip_from == nullptr || sip->sip_to == nullptr || sip->sip_cseq == nullptr) {
+        log::warn("sip", "{} {}: cannot be written as a SIP message", r.method, clean(r.uri));
+        msg_destroy(msg);
+        return false;
+    }
+    // To a user agent Sofia hides what comes after the first 2xx of an INVITE, and ends other forks by a BYE that it does not
+    // repeat. Seen as a proxy's, the INVITE brings every 2xx here. The ACK then must not be looked for among the INVITEs either.
+    const bool is_invite = r.method == "INVITE";
+    if (is_invite) nta_agent_set_params(nta, NTATAG_UA(0), TAG_END());
+    c.orq =
+        nta_outgoing_mcreate(nta, is_ack ? nullptr : &impl::on_response, &c, reinterpret_cast<const url_string_t*>(next.c_str()),
+                             msg, TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), NTATAG_USER_VIA(!via.empty()),
+                             NTATAG_BRANCH_KEY(r.branch.c_str()), TAG_IF(is_ack, NTATAG_ACK_BRANCH(r.branch.c_str())), TAG_END());
+    if (is_invite) nta_agent_set_params(nta, NTATAG_UA(1), TAG_END());
+    if (c.orq == nullptr) {
+        msg_destroy(msg);
+        log::warn("sip", "{} {}: Sofia would not send it to {}", r.method, clean(r.uri), next);
+        return false;
+    }
+    if (traced()) {
+        if (msg_t* sent = nta_outgoing_getrequest(c.orq)) {
+            auto m = convert(sip_object(sent), nullptr, nta_outgoing_transport(c.orq));
+            m.source.ip = hop.host;
+            m.source.port = hop.port == 0 ? 5060 : hop.port;
+            trace("->", m);
+            msg_destroy(sent);
+        }
+    }
+    return true;
+}
+
+bool agent::impl::fall_back(client& c) {
+    const auto again = std::move(c.by_udp);
+    if (!again) return false;
+    auto* const refused = c.orq;
+    if (!start(c, *again, false)) {
+        c.orq = refused;
+        return false;
+    }
+    nta_outgoing_destroy(refused);
+    return true;
+}
+
 transaction_id agent::send(request r) {
+    constexpr std::size_t most_by_udp = 1300, about_the_rest = 250; // RFC 3261 §18.1.1; start line, Via, Call-ID and the like
+    constexpr auto patience = std::chrono::milliseconds(1500);      // for who drops what asks for a connection
     auto& me = *impl_;
     const auto hop = parse_uri(r.next_hop);
     if (!hop || !is_numeric_address(hop->host)) {
@@ -428,65 +510,25 @@ transaction_id agent::send(request r) {
         return 0;
     }
     if (r.local_address.empty() || port_on(r.local_address) == 0) r.local_address = local_towards(hop->host).value_or("");
-    const char* ident = nullptr;
-    for (std::size_t i = 0; i < bound_.size(); ++i)
-        if (bound_[i].ip == r.local_address && ident == nullptr) ident = me.idents[i].c_str();
-    const bool is_ack = r.method == "ACK";
-    auto block = header_block(r.headers);
-    for (const auto& route : r.routes) block += fmt::format("Route: {}\r\n", clean(route));
-    block += fmt::format("Max-Forwards: {}\r\n", r.max_forwards);
-    if (!me.set.user_agent.empty()) block += fmt::format("User-Agent: {}\r\n", me.set.user_agent);
-    const auto start = fmt::format("{} {} SIP/2.0", r.method, clean(r.uri));
-    const auto cseq = fmt::format("{} {}", r.cseq, r.method);
-    const auto from = clean(r.from), to = clean(r.to), type = clean(r.content_type);
-    const bool with_body = !r.body.empty();
-    const auto next =
-        fmt::format("sip:{}:{}{}", host_text(hop->host), hop->port == 0 ? 5060 : hop->port,
-                    same_text(param(hop->params, "transport").value_or("udp"), "tcp") ? ";transport=tcp" : ";transport=udp");
-    auto c = std::make_unique<impl::client>();
-    *c = {&me, ++me.last_id, nullptr};
-    msg_t* msg = nta_msg_create(me.nta, 0);
-    auto* sip = msg == nullptr ? nullptr : sip_object(msg);
-    if (sip == nullptr) return 0;
-    if (sip_add_tl(msg, sip, SIPTAG_REQUEST_STR(start.c_str()), SIPTAG_FROM_STR(from.c_str()), SIPTAG_TO_STR(to.c_str()),
-                   SIPTAG_CALL_ID_STR(r.call_id.c_str()), SIPTAG_CSEQ_STR(cseq.c_str()), SIPTAG_HEADER_STR(block.c_str()),
-                   TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())),
-                   TAG_IF(with_body, SIPTAG_PAYLOAD_STR(r.body.c_str())), TAG_END()) < 0 ||
-        sip->sip_request == nullptr || sip->sip_from == nullptr || sip->sip_to == nullptr || sip->sip_cseq == nullptr) {
-        log::warn("sip", "{} {}: cannot be written as a SIP message", r.method, clean(r.uri));
-        msg_destroy(msg);
-        return 0;
-    }
-    const auto branch = r.branch.empty() ? new_branch() : r.branch;
-    // To a user agent Sofia hides what comes after the first 2xx of an INVITE, and ends other forks by a BYE that it does not
-    // repeat. Seen as a proxy's, the INVITE brings every 2xx here. The ACK then must not be looked for among the INVITEs either.
-    const bool is_invite = r.method == "INVITE";
-    if (is_invite) nta_agent_set_params(me.nta, NTATAG_UA(0), TAG_END());
-    c->orq = nta_outgoing_mcreate(me.nta, is_ack ? nullptr : &impl::on_response, c.get(),
-                                  reinterpret_cast<const url_string_t*>(next.c_str()), msg,
-                                  TAG_IF(ident != nullptr, TPTAG_IDENT(ident)), NTATAG_BRANCH_KEY(branch.c_str()),
-                                  TAG_IF(is_ack, NTATAG_ACK_BRANCH(branch.c_str())), TAG_END());
-    if (is_invite) nta_agent_set_params(me.nta, NTATAG_UA(1), TAG_END());
-    if (c->orq == nullptr) {
-        msg_destroy(msg);
-        log::warn("sip", "{} {}: Sofia would not send it to {}", r.method, clean(r.uri), next);
-        return 0;
-    }
-    if (me.traced()) {
-        if (msg_t* sent = nta_outgoing_getrequest(c->orq)) {
-            auto m = me.convert(sip_object(sent), nullptr, nta_outgoing_transport(c->orq));
-            m.source.ip = hop->host;
-            m.source.port = hop->port == 0 ? 5060 : hop->port;
-            me.trace("->", m);
-            msg_destroy(sent);
-        }
-    }
-    if (is_ack) {
+    if (r.branch.empty()) r.branch = new_branch();
+    const auto said = param(hop->params, "transport");
+    auto size = about_the_rest + r.uri.size() + r.from.size() + r.to.size() + r.body.size();
+    for (const auto& h : r.headers) size += h.name.size() + h.value.size() + 4;
+    for (const auto& route : r.routes) size += route.size() + 9;
+    const bool large = size > most_by_udp && !said && !r.is_flow && r.method != "ACK";
+    auto c = std::make_unique<impl::client>(impl::client{&me, ++me.last_id, nullptr, nullptr});
+    if (large) c->by_udp = std::make_unique<request>(r);
+    if (!me.start(*c, r, large || same_text(said.value_or("udp"), "tcp"))) return 0;
+    if (r.method == "ACK") {
         nta_outgoing_destroy(c->orq);
         return 0;
     }
     const auto id = c->id;
     me.clients.emplace(id, std::move(c));
+    if (large)
+        after(patience, [this, id] {
+            if (const auto it = impl_->clients.find(id); it != impl_->clients.end()) impl_->fall_back(*it->second);
+        });
     return id;
 }
 

@@ -21,7 +21,7 @@ public:
     verdict check(const message& m);
 
 private:
-    response challenge(bool stale, std::int64_t now);
+    response challenge(const user_secret& secret, bool stale, std::int64_t now);
     host& core_;
     std::string realm_;
     nonce_book nonces_;

@@ -25,8 +25,15 @@ transaction_id dialog::send(request r) {
 transaction_id dialog::send(sent_request r) {
     const auto t = ua_.stack().send(r.what);
     ua_.own_client(t, *this);
-    if (t != 0 && !ua_.options().credentials.empty()) sent_.emplace(t, std::move(r));
+    if (t != 0 && !(credentials_.empty() && ua_.options().credentials.empty())) sent_.emplace(t, std::move(r));
     return t;
+}
+
+const credentials* dialog::credentials_for(std::string_view realm) const {
+    if (!credentials_.empty()) return &credentials_.front(); // a trunk may call its realm what it likes
+    const auto& all = ua_.options().credentials;
+    const auto own = std::find_if(all.begin(), all.end(), [&](const credentials& c) { return c.realm == realm; });
+    return own == all.end() ? nullptr : &*own;
 }
 
 bool dialog::answer_challenges(transaction_id t, const message& m) {
@@ -39,10 +46,9 @@ bool dialog::answer_challenges(transaction_id t, const message& m) {
         if (!by_proxy && !same_text(h.name, "WWW-Authenticate")) continue;
         const auto asked = parse_challenge(h.value);
         if (!asked) continue;
-        const auto& all = ua_.options().credentials;
-        const auto own = std::find_if(all.begin(), all.end(), [&](const credentials& c) { return c.realm == asked->realm; });
+        const auto* own = credentials_for(asked->realm);
         const auto key = (by_proxy ? "p " : "w ") + asked->realm;
-        if (own == all.end() || !now.insert(key).second) continue;
+        if (own == nullptr || !now.insert(key).second) continue;
         auto& answer = again.answers[key];
         const bool may_again = asked->stale && answer.tries == 1 && asked->nonce != answer.nonce;
         if (answer.tries != 0 && !may_again) {

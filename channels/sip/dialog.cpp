@@ -80,7 +80,7 @@ result<media_description> dialog::media_in(const message& m) const {
 }
 
 header_list dialog::own_headers() const {
-    header_list out{{"Contact", state_.local_contact}, {"Allow", allowed_methods()}, {"Supported", "norefersub"}};
+    header_list out{{"Contact", state_.local_contact}, {"Allow", allowed_methods()}, {"Supported", "norefersub, timer"}};
     if (connected_.number.empty()) return out;
     // Who is at the other end (RFC 3325 §9.1), in both of the forms that telephones know.
     const auto who = fmt::format("{}<sip:{}@{}:{}>", quoted_display(connected_.name), escape_user(connected_.number),
@@ -105,7 +105,9 @@ request dialog::in_dialog(std::string method) {
     r.cseq = r.method == "ACK" ? state_.local_cseq : ++state_.local_cseq;
     r.routes = state_.routes();
     r.next_hop = state_.next_hop();
+    r.is_flow = state_.route_set.empty() && !state_.flow.empty();
     r.local_address = state_.local_address;
+    r.sent_by = state_.local_host();
     return r;
 }
 
@@ -131,13 +133,18 @@ void dialog::refuse_pending() {
     if (their_unacked_ != 0) ua_.stack().forget_server(std::exchange(their_unacked_, 0));
     stop_timer(retry_timer_);
     stop_timer(first_answer_timer_);
+    stop_timer(session_end_timer_);
+    stop_timer(refresh_timer_);
 }
 
 void dialog::finish() {
     stop_timer(retry_timer_);
     stop_timer(first_answer_timer_);
+    stop_timer(session_end_timer_);
+    stop_timer(refresh_timer_);
     stop_timer(give_up_timer_);
     phase_ = phase::over;
+    counted_.reset();
     if (transfers_.empty()) ua_.remove(*this); // else when the last NOTIFY has been sent
 }
 
@@ -147,8 +154,25 @@ void dialog::reply(transaction_id t, int status, header_list headers, std::strin
 }
 
 void dialog::reply_invite(int status, bool with_sdp, const media_description& m) {
-    if (with_sdp && m.sdp) state_.local_sdp = sdp::write(*m.sdp);
-    reply(invite_, status, own_headers(), with_sdp ? state_.local_sdp : std::string());
+    if (with_sdp && m.sdp) state_.local_sdp = sdp_text(*m.sdp);
+    auto headers = own_headers();
+    if (status == 200)
+        for (auto& h : agree_on_session()) headers.push_back(std::move(h));
+    reply(invite_, status, std::move(headers), with_sdp ? state_.local_sdp : std::string());
+}
+
+std::string dialog::sdp_text(sdp::description d) const {
+    const auto shown = parse_uri("sip:" + state_.local_host());
+    if (shown && shown->host != state_.local_address) {
+        const auto show = [&](sdp::net_address& a) {
+            if (a.address == state_.local_address) a.address = shown->host;
+        };
+        show(d.origin.address);
+        if (d.connection) show(*d.connection);
+        for (auto& section : d.sections)
+            if (section.connection) show(*section.connection);
+    }
+    return sdp::write(d);
 }
 
 void dialog::stop_timer(std::uint64_t& timer) {

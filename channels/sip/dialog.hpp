@@ -2,6 +2,8 @@
 #pragma once
 #include "channels/sip/agent.hpp"
 #include "channels/sip/dialog_state.hpp"
+#include "channels/sip/host.hpp"
+#include "channels/sip/session_timer.hpp"
 #include "core/channel/channel.hpp"
 #include <map>
 #include <memory>
@@ -11,6 +13,7 @@
 
 namespace strowger::sip {
 
+class trunk;
 class user_agent;
 using dialog_id = std::uint64_t;
 
@@ -20,8 +23,8 @@ public:
     dialog(user_agent& owner, dialog_id id) : ua_(owner), id_(id) {}
 
     // inbound.cpp
-    /// A checked and authenticated INVITE; answered 100 already.
-    void start_inbound(transaction_id invite, const message& m, std::string user);
+    /// A checked INVITE of an authenticated user, or of a trunk; answered 100 already.
+    void start_inbound(transaction_id invite, const message& m, std::string user, trunk* from = nullptr);
     void ring();
     void progress(const media_description& media);
     void answer(const media_description& media);
@@ -89,7 +92,29 @@ private:
     result<media_description> media_in(const message& m) const;
     header_list own_headers() const;
     request in_dialog(std::string method);
+    /// Their SDP as text, with our public address where theirs is not reached by our own.
+    std::string sdp_text(sdp::description d) const;
+    // session_timer.cpp
+    /// False when the request's time is too short, which has been said with 422.
+    bool takes_session_terms(transaction_id t, const message& m);
+    /// What was asked for holds from now on; for the 2xx.
+    header_list agree_on_session();
+    void session_of_success(const message& m);
+    void start_session_timer();
+    void refresh_after(duration delay);
+    void refresh_session();
+    void on_refresh_response(const message& m);
+    // trunk_call.cpp
+    void belong_to(trunk& t);
+    void describe_trunk_call(incoming_call& call, const message& m) const;
+    /// Turns a number at a trunk into an address; false when it is refused, which has been told.
+    bool route_by_trunk(outgoing_call& call);
+    /// Who we are towards the trunk: From and, for one that believes us, P-Asserted-Identity.
+    void introduce_caller(const outgoing_call& call, header_list& headers);
+    /// Our contact towards a peer: host and port.
+    std::string contact_host(std::string_view peer) const;
     // challenge.cpp
+    const credentials* credentials_for(std::string_view realm) const;
     transaction_id send(request r);
     transaction_id send(sent_request r);
     /// Sends the request again with credentials; false when there are none, or they were refused.
@@ -122,6 +147,9 @@ private:
     user_agent& ua_;
     const dialog_id id_;
     dialog_state state_;
+    trunk* trunk_ = nullptr;
+    std::shared_ptr<const int> counted_;   ///< among the trunk's calls
+    std::vector<credentials> credentials_; ///< those of the trunk
     phase phase_ = phase::incoming;
     std::shared_ptr<leg_mailbox> events_;
     bool told_ended_ = false;
@@ -153,6 +181,12 @@ private:
     std::uint64_t our_offer_ = 0, retry_timer_ = 0;
     int retries_ = 0;
     std::string our_offer_sdp_;
+
+    session_timer session_, session_asked_;
+    std::uint64_t session_end_timer_ = 0, refresh_timer_ = 0;
+    bool refreshing_ = false;              ///< `our_invite_` is a refresh
+    std::string their_offer_sdp_;          ///< of `their_invite_`
+    std::string remote_sdp_;               ///< theirs, as it was sent last and taken
 
     transaction_id bye_ = 0;
     std::unordered_map<transaction_id, sent_request> sent_; ///< what waits for an answer; empty without credentials

@@ -27,6 +27,11 @@ std::vector<std::string> dialog_state::routes() const {
     return out;
 }
 
+std::string dialog_state::local_host() const {
+    const auto contact = parse_uri(uri_of(local_contact));
+    return contact ? host_text(contact->host) + ":" + std::to_string(contact->port == 0 ? 5060 : contact->port) : std::string();
+}
+
 std::string dialog_state::next_hop() const {
     if (!route_set.empty()) return uri_of(route_set.front());
     return flow.empty() ? remote_target : flow;

@@ -29,6 +29,8 @@ struct dialog_state {
     /// The request-URI and the Route headers of a request in the dialog (§12.2.1.1), strict first routers included.
     std::string request_uri() const;
     std::vector<std::string> routes() const;
+    /// Host and port of our Contact.
+    std::string local_host() const;
     /// Where it goes.
     std::string next_hop() const;
 };

@@ -82,10 +82,15 @@ std::string hash_hex(digest_algorithm a, std::string_view text) {
 std::string digest_response(digest_algorithm a, std::string_view username, std::string_view realm, std::string_view password,
                             std::string_view method, std::string_view uri, std::string_view nonce, std::string_view nc,
                             std::string_view cnonce, std::string_view qop) {
-    const auto a1 = hash_hex(a, fmt::format("{}:{}:{}", username, realm, password));
+    return digest_response(a, hash_hex(a, fmt::format("{}:{}:{}", username, realm, password)), method, uri, nonce, nc, cnonce,
+                           qop);
+}
+
+std::string digest_response(digest_algorithm a, std::string_view ha1, std::string_view method, std::string_view uri,
+                            std::string_view nonce, std::string_view nc, std::string_view cnonce, std::string_view qop) {
     const auto a2 = hash_hex(a, fmt::format("{}:{}", method, uri));
-    if (qop.empty()) return hash_hex(a, fmt::format("{}:{}:{}", a1, nonce, a2));
-    return hash_hex(a, fmt::format("{}:{}:{}:{}:{}:{}", a1, nonce, nc, cnonce, qop, a2));
+    if (qop.empty()) return hash_hex(a, fmt::format("{}:{}:{}", ha1, nonce, a2));
+    return hash_hex(a, fmt::format("{}:{}:{}:{}:{}:{}", ha1, nonce, nc, cnonce, qop, a2));
 }
 
 std::optional<digest_challenge> parse_challenge(std::string_view header) {
@@ -109,17 +114,19 @@ std::optional<digest_challenge> parse_challenge(std::string_view header) {
 }
 
 std::optional<std::string> answer_challenge(std::string_view challenge, std::string_view username, std::string_view password,
-                                            std::string_view method, std::string_view uri, std::string_view cnonce) {
+                                            std::string_view method, std::string_view uri, std::string_view cnonce,
+                                            std::uint32_t nc) {
     const auto c = parse_challenge(challenge);
     if (!c) return std::nullopt;
     const auto a = same_text(c->algorithm, "SHA-256") ? digest_algorithm::sha256 : digest_algorithm::md5;
+    const auto count = fmt::format("{:08x}", nc);
     const auto response =
-        digest_response(a, username, c->realm, password, method, uri, c->nonce, "00000001", cnonce, c->qop ? "auth" : "");
+        digest_response(a, username, c->realm, password, method, uri, c->nonce, count, cnonce, c->qop ? "auth" : "");
     auto out = fmt::format(R"(Digest username="{}", realm="{}", nonce="{}", uri="{}", response="{}")", username, c->realm,
                            c->nonce, uri, response);
     if (!c->algorithm.empty()) out += ", algorithm=" + c->algorithm;
     if (!c->opaque.empty()) out += fmt::format(R"(, opaque="{}")", c->opaque);
-    if (c->qop) out += fmt::format(R"(, qop=auth, nc=00000001, cnonce="{}")", cnonce);
+    if (c->qop) out += fmt::format(R"(, qop=auth, nc={}, cnonce="{}")", count, cnonce);
     return clean(out);
 }
 

@@ -29,6 +29,10 @@ std::string digest_response(digest_algorithm a, std::string_view username, std::
                             std::string_view method, std::string_view uri, std::string_view nonce, std::string_view nc,
                             std::string_view cnonce, std::string_view qop);
 
+/// The same from the hash of `username:realm:password`, which is all that a server has to keep.
+std::string digest_response(digest_algorithm a, std::string_view ha1, std::string_view method, std::string_view uri,
+                            std::string_view nonce, std::string_view nc, std::string_view cnonce, std::string_view qop);
+
 /// What a WWW-Authenticate or Proxy-Authenticate header asks for.
 struct digest_challenge {
     std::string realm, nonce, algorithm, opaque;
@@ -39,9 +43,10 @@ struct digest_challenge {
 std::optional<digest_challenge> parse_challenge(std::string_view header);
 
 /// The credentials header for a challenge, as a client. Nothing when the challenge asks for what we do not know (auth-int alone,
-/// another algorithm). `cnonce` is unguessable text of the caller's.
+/// another algorithm). `cnonce` is unguessable text of the caller's; `nc` counts the uses of this nonce.
 std::optional<std::string> answer_challenge(std::string_view challenge, std::string_view username, std::string_view password,
-                                            std::string_view method, std::string_view uri, std::string_view cnonce);
+                                            std::string_view method, std::string_view uri, std::string_view cnonce,
+                                            std::uint32_t nc = 1);
 
 /// Makes and checks nonces: moment, random part and a MAC of both, so that those of an earlier run still hold.
 class nonce_book {

@@ -1,5 +1,6 @@
 // What the SIP stack needs of the engine, so that tests can be the engine.
 #pragma once
+#include "channels/sip/trunk_settings.hpp"
 #include "core/channel/channel.hpp"
 #include "core/location/location_table.hpp"
 #include <functional>
@@ -10,6 +11,13 @@
 
 namespace strowger::sip {
 
+/// What proves who a user is.
+struct user_secret {
+    std::string password;
+    std::string ha1_md5, ha1_sha256; ///< in place of a password
+    bool md5 = true, sha256 = false; ///< the digests that it is asked for, and may answer with
+};
+
 /// Every function may be called from the SIP thread and must not block.
 class host {
 public:
@@ -17,8 +25,9 @@ public:
     virtual tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line) = 0;
     virtual std::optional<refusal> would_refuse(std::string_view to_number) = 0;
     virtual bool is_emergency(std::string_view number) = 0;
-    /// The password of a user; nothing for an unknown one or one without a password, who can never authenticate.
-    virtual std::optional<std::string> password_of(std::string_view user) = 0;
+    /// What a user's devices must know. For an unknown one, or one without a secret, who can never authenticate: nothing but
+    /// the digests that it is asked for, which tell it from no known one.
+    virtual user_secret secret_of(std::string_view user) = 0;
 
     /// Completions may run on any thread.
     virtual void apply(std::string user, std::vector<binding_change> changes, location_table::registered done) = 0;
@@ -45,6 +54,9 @@ struct settings {
     std::uint32_t nonce_seconds = 300;
     std::uint32_t first_answer_ms = 4000; ///< how long a called device may be silent altogether
     std::vector<sip::credentials> credentials;
+    std::string public_address; ///< host, or host and port, by which peers outside the local networks reach us; empty: ours
+    std::vector<address_range> local_networks;
+    trunk_map trunks;
 };
 
 } // namespace strowger::sip

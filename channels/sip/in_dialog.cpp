@@ -53,7 +53,7 @@ void dialog::offer(std::uint64_t id, const media_description& m) {
         return;
     }
     our_offer_ = id;
-    our_offer_sdp_ = sdp::write(*m.sdp);
+    our_offer_sdp_ = sdp_text(*m.sdp);
     retries_ = 0;
     send_offer();
 }
@@ -64,6 +64,7 @@ void dialog::send_offer() {
     if (phase_ != phase::up) return;
     auto invite = in_dialog("INVITE");
     invite.headers = own_headers();
+    for (auto& h : session_.in_request()) invite.headers.push_back(std::move(h));
     invite.content_type = "application/sdp";
     invite.body = our_offer_sdp_;
     our_invite_cseq_ = invite.cseq;
@@ -89,12 +90,15 @@ void dialog::retry_offer() {
 
 void dialog::on_reinvite_response(const message& m) {
     if (m.status < 200) return;
+    if (refreshing_) return on_refresh_response(m);
     const auto transaction = std::exchange(our_invite_, 0);
     if (m.status < 300) {
         refresh_target(m);
         send_ack(m);
         ua_.stack().retire_client(transaction);
         if (phase_ != phase::up) return;
+        session_of_success(m);
+        remote_sdp_ = sdp_of(m).value_or("");
         state_.local_sdp = our_offer_sdp_;
         auto media = media_in(m);
         if (media && media->empty()) media = fail("the 2xx has no answer to our offer");
@@ -114,9 +118,12 @@ void dialog::on_reinvite_response(const message& m) {
 
 void dialog::accept(std::uint64_t id, const media_description& m) {
     if (their_invite_ == 0 || id != their_offer_ || phase_ != phase::up || !m.sdp) return;
-    state_.local_sdp = sdp::write(*m.sdp);
+    state_.local_sdp = sdp_text(*m.sdp);
     their_unacked_ = std::exchange(their_invite_, 0);
-    reply(their_unacked_, 200, own_headers(), state_.local_sdp);
+    remote_sdp_ = std::move(their_offer_sdp_);
+    auto headers = own_headers();
+    for (auto& h : agree_on_session()) headers.push_back(std::move(h));
+    reply(their_unacked_, 200, std::move(headers), state_.local_sdp);
     save();
 }
 
@@ -151,7 +158,7 @@ void dialog::on_request(transaction_id t, const message& m) {
     if (m.method == "REFER") return on_refer(t, m);
     if (m.method == "INFO") return on_info(t, m);
     if (m.method == "OPTIONS")
-        return reply(t, 200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub"}});
+        return reply(t, 200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub, timer"}});
     if (m.method == "NOTIFY") return reply(t, 481);
     reply(t, 405, {{"Allow", allowed_methods()}});
 }
@@ -178,8 +185,17 @@ void dialog::on_reinvite(transaction_id t, const message& m) {
     if (our_invite_ != 0 || their_unacked_ != 0 || phase_ != phase::up) return reply(t, 491);
     auto media = media_in(m);
     if (!media) return reply(t, sdp_of(m) ? 400 : 415, {{"Accept", "application/sdp"}});
+    if (!takes_session_terms(t, m)) return;
     refresh_target(m);
     source_address_ = m.source.ip;
+    their_offer_sdp_ = sdp_of(m).value_or("");
+    if (!their_offer_sdp_.empty() && their_offer_sdp_ == remote_sdp_ && !state_.local_sdp.empty()) { // only a refresh
+        their_unacked_ = t;
+        auto headers = own_headers();
+        for (auto& h : agree_on_session()) headers.push_back(std::move(h));
+        reply(t, 200, std::move(headers), state_.local_sdp);
+        return save();
+    }
     their_invite_ = t;
     their_offer_ = ++last_offer_;
     we_offered_ = media->empty();

@@ -23,7 +23,8 @@ std::vector<diversion> diversions_of(const message& m) {
 
 } // namespace
 
-void dialog::start_inbound(transaction_id invite, const message& m, std::string user) {
+void dialog::start_inbound(transaction_id invite, const message& m, std::string user, trunk* from_trunk) {
+    if (from_trunk != nullptr) belong_to(*from_trunk);
     invite_ = invite;
     ua_.own_server(invite, *this);
     const auto from = parse_name_addr(m.from);
@@ -42,11 +43,10 @@ void dialog::start_inbound(transaction_id invite, const message& m, std::string 
     state_.remote_cseq_known = true;
     state_.route_set = m.all("Record-Route");
     state_.local_address = m.local_address.empty() ? ua_.stack().local_towards(m.source.ip).value_or("") : m.local_address;
-    const auto local_port = ua_.stack().port_on(state_.local_address);
     state_.local_contact =
-        fmt::format("<sip:{}{}{}:{}{}>", target && target->is_sip() ? escape_user(target->user) : "",
-                    target && target->is_sip() && !target->user.empty() ? "@" : "", host_text(state_.local_address),
-                    local_port == 0 ? 5060 : local_port, m.source.transport == "tcp" ? ";transport=tcp" : "");
+        fmt::format("<sip:{}{}{}{}>", target && target->is_sip() ? escape_user(target->user) : "",
+                    target && target->is_sip() && !target->user.empty() ? "@" : "", contact_host(m.source.ip),
+                    m.source.transport == "tcp" ? ";transport=tcp" : "");
     refresh_target(m);
     if (state_.remote_target.empty()) state_.remote_target = m.source.uri();
 
@@ -70,6 +70,11 @@ void dialog::start_inbound(transaction_id invite, const message& m, std::string 
         finish();
         return;
     }
+    if (!takes_session_terms(invite_, m)) {
+        invite_ = 0;
+        return finish();
+    }
+    remote_sdp_ = sdp_of(m).value_or("");
     media->behind_nat = behind_nat_;
     we_offered_ = media->empty(); // a late offer: our 2xx will make it
 
@@ -91,6 +96,7 @@ void dialog::start_inbound(transaction_id invite, const message& m, std::string 
     call.offer = *media;
     call.peer = m.source.text();
     call.protocol_id = m.call_id;
+    if (trunk_ != nullptr) describe_trunk_call(call, m);
     for (const auto& mark : m.all(loop_header)) call.passed.push_back(clean(mark));
     call.passed.push_back(ua_.loop_mark(call.to_number));
     call.hops_left = static_cast<int>(parse_number(trim(m.get("Max-Forwards"))).value_or(70));
@@ -101,8 +107,9 @@ void dialog::start_inbound(transaction_id invite, const message& m, std::string 
         auto headers = header_list{{"Reason", reason_header(why.cause)}};
         auto status = status_of_cause(why.cause);
         if (why.retry_after_seconds > 0) {
-            headers.push_back({"Retry-After", std::to_string(why.retry_after_seconds)});
-            status = 503;
+            auto busy = busy_answer(trunk_ == nullptr ? nullptr : &trunk_->set(), why.retry_after_seconds);
+            headers.insert(headers.end(), busy.headers.begin(), busy.headers.end());
+            status = busy.status;
         }
         log::info({"sip", m.call_id}, "INVITE from {} refused with {}: {}", m.source.text(), status, why.why);
         if (invite_ != 0) reply(std::exchange(invite_, 0), status, std::move(headers));

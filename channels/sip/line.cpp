@@ -56,7 +56,12 @@ void line::hang_up(hangup_cause why) noexcept {
 }
 
 result<std::string> driver::local_address(const endpoint& to) {
-    const auto& reached = to.received.empty() ? to.address : to.received;
+    auto reached = to.received.empty() ? to.address : to.received;
+    if (!to.trunk.empty()) {
+        const auto it = gate_->trunks.find(to.trunk);
+        if (it == gate_->trunks.end()) return fail("SIP knows no trunk \"{}\"; load the module again", clean(to.trunk));
+        reached = it->second->hop(0);
+    }
     const auto u = parse_uri(reached);
     if (!u || !is_numeric_address(u->host)) return fail("{}: no numeric address", clean(reached));
     auto own = local_address_towards(u->host);
@@ -71,7 +76,8 @@ result<std::string> driver::local_address(const endpoint& to) {
 
 result<std::unique_ptr<channel>> driver::originate(outgoing_call what, std::shared_ptr<leg_mailbox> events) {
     const auto reached = what.to.received.empty() ? what.to.address : what.to.received;
-    if (!has_numeric_host(reached)) return fail("{}: SIP can call numeric addresses only for now", clean(reached));
+    if (what.to.trunk.empty() && !has_numeric_host(reached))
+        return fail("{}: SIP can call numeric addresses only for now", clean(reached));
     if (what.hops_left <= 1) return fail("the call has passed too many systems");
     const auto id = next_dialog_id();
     gate_->post([id, call = std::move(what), events = std::move(events)](user_agent& ua) mutable {

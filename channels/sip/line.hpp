@@ -14,6 +14,7 @@ struct gate {
     std::shared_ptr<agent_queue> queue;
     std::weak_ptr<user_agent> ua;
     std::vector<listen_address> bound; ///< fixed before anybody else sees the gate
+    trunk_map trunks;                  ///< likewise
     template <class F> void post(F work) {
         queue->post([to = ua, work = std::move(work)]() mutable {
             if (const auto found = to.lock()) work(*found);

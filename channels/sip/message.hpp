@@ -47,7 +47,9 @@ struct request {
     std::string content_type, body;
     int max_forwards = 70;
     std::string next_hop;      ///< a URI with a numeric host
+    bool is_flow = false;      ///< `next_hop` is where the peer was seen: by no other transport can it be reached
     std::string local_address; ///< from which of ours; empty: by route
+    std::string sent_by;       ///< host and port in our Via; empty: those of the local address
     std::string branch;        ///< empty: a new one
 };
 

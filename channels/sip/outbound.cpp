@@ -19,6 +19,7 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
     state_.call_id = random_hex(16);
     state_.local_tag = random_hex(8);
     ua_.index(*this);
+    if (!call.to.trunk.empty() && !route_by_trunk(call)) return finish();
     state_.remote_target = call.to.address;
     state_.flow = call.to.received;
     for (auto& p : split_list(call.to.path)) state_.route_set.push_back(std::move(p));
@@ -36,18 +37,20 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
     source_address_ = hop->host;
     behind_nat_ = !call.to.received.empty() && !same_text(hop->host, parse_uri(call.to.address).value_or(uri{}).host);
     const bool tcp = same_text(param(hop->params, "transport").value_or("udp"), "tcp");
-    const auto port = ua_.stack().port_on(*own);
     const auto number = call.caller.number.empty() ? std::string("unknown") : escape_user(call.caller.number);
-    const auto here = fmt::format("{}:{}", host_text(*own), port);
+    const auto here = contact_host(hop->host);
     state_.local_contact =
         fmt::format("<sip:{}@{}{}>", call.caller.withheld ? "anonymous" : number, here, tcp ? ";transport=tcp" : "");
     state_.local_party = call.caller.withheld ? "\"Anonymous\" <sip:anonymous@anonymous.invalid>"
                                               : fmt::format("{}<sip:{}@{}>", quoted_display(call.caller.name), number, here);
     state_.remote_party = fmt::format("<{}>", clean(call.to.address));
 
+    header_list of_trunk;
+    if (trunk_ != nullptr) introduce_caller(call, of_trunk);
     auto invite = in_dialog("INVITE");
     invite.max_forwards = std::max(0, call.hops_left - 1);
     invite.headers = own_headers();
+    invite.headers.insert(invite.headers.end(), of_trunk.begin(), of_trunk.end());
     if (call.caller.withheld) invite.headers.push_back({"Privacy", "id"});
     for (const auto& [name, value] : call.headers) {
         const bool ours_to_send = name.size() > 2 && name.size() < 80 && same_text(name.substr(0, 2), "X-") &&
@@ -61,7 +64,7 @@ void dialog::start_outbound(outgoing_call call, std::shared_ptr<leg_mailbox> eve
         invite.headers.push_back(
             {"Diversion", fmt::format("<sip:{}@{}>;reason={}", escape_user(d->number), here, escape_user(d->reason))});
     if (call.offer.sdp) {
-        state_.local_sdp = sdp::write(*call.offer.sdp);
+        state_.local_sdp = sdp_text(*call.offer.sdp);
         invite.content_type = "application/sdp";
         invite.body = state_.local_sdp;
     }
@@ -191,6 +194,8 @@ void dialog::on_invite_success(const message& m) {
         tell_ended(hangup_cause::incompatible, media ? "the 2xx has no SDP" : media.error().text);
         return send_bye(hangup_cause::incompatible);
     }
+    remote_sdp_ = sdp_of(m).value_or("");
+    session_of_success(m);
     tell(event::answered{std::move(*media)});
     save();
 }

@@ -1,5 +1,6 @@
 // The module's door: settings, the SIP thread, console commands.
 #include "channels/sip/line.hpp"
+#include "channels/sip/secret_book.hpp"
 #include "channels/sip/support/support.hpp"
 #include "channels/sip/text.hpp"
 #include "channels/sip/user_agent.hpp"
@@ -18,17 +19,15 @@ namespace {
 class engine_host final : public host {
 public:
     explicit engine_host(module_context& ctx) : ctx_(ctx), core_(ctx.core()) {
-        for (const auto& [name, user] : core_.settings().users) passwords_[name] = user.password;
+        for (const auto& [name, user] : core_.settings().users)
+            secrets_.add(name, {user.password, user.ha1_md5, user.ha1_sha256, user.digest != "SHA-256", user.digest != "MD5"});
     }
     tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> made) override {
         return ctx_.incoming(std::move(what), std::move(made));
     }
     std::optional<refusal> would_refuse(std::string_view to_number) override { return ctx_.would_refuse(to_number); }
     bool is_emergency(std::string_view number) override { return !core_.emergency().classify(number).empty(); }
-    std::optional<std::string> password_of(std::string_view user) override {
-        const auto it = passwords_.find(user);
-        return it == passwords_.end() || it->second.empty() ? std::nullopt : std::optional(it->second);
-    }
+    user_secret secret_of(std::string_view user) override { return secrets_.of(user); }
     void apply(std::string user, std::vector<binding_change> changes, location_table::registered done) override {
         core_.locations().apply(std::move(user), "sip", std::move(changes), std::move(done));
     }
@@ -42,7 +41,7 @@ public:
 private:
     module_context& ctx_;
     engine& core_;
-    std::map<std::string, std::string, std::less<>> passwords_;
+    secret_book secrets_;
 };
 
 settings read_settings(module_context& ctx) {
@@ -90,8 +89,27 @@ settings read_settings(module_context& ctx) {
     } else if (!table["credentials"].is_null()) {
         wrong("credentials", "a list of tables: [[sip.credentials]] with realm, user and password");
     }
-    constexpr std::string_view known[] = {"listen",      "realm",       "user_agent",    "trace",           "max_contacts",
-                                          "min_expires", "max_expires", "nonce_seconds", "first_answer_ms", "credentials"};
+    s.public_address = table["public_address"].text_or("");
+    if (!s.public_address.empty())
+        if (const auto ok = parse_listen(s.public_address); !ok) wrong("public_address", "an address such as \"203.0.113.5\"");
+    auto networks = usual_local_networks();
+    if (const auto* list = table["local_networks"].items()) {
+        networks.clear();
+        for (const auto& one : *list) networks.push_back(one.text_or(""));
+    } else if (!table["local_networks"].is_null()) {
+        wrong("local_networks", "a list of texts such as [\"192.168.0.0/16\"]");
+    }
+    for (const auto& text : networks) {
+        const auto range = parse_range(text);
+        if (!range) wrong("local_networks", range.error().text);
+        s.local_networks.push_back(*range);
+    }
+    auto trunks = read_trunks(ctx.core().settings().module("trunks"));
+    if (!trunks) throw std::runtime_error(trunks.error().text);
+    s.trunks = std::move(*trunks);
+    constexpr std::string_view known[] = {"listen",          "realm",       "user_agent",     "trace",
+                                          "max_contacts",    "min_expires", "max_expires",    "nonce_seconds",
+                                          "first_answer_ms", "credentials", "public_address", "local_networks"};
     if (const auto* fields = table.fields())
         for (const auto& [key, ignored] : *fields)
             if (std::find(std::begin(known), std::end(known), key) == std::end(known)) wrong(key, "no such setting");
@@ -123,6 +141,7 @@ public:
         ua_ = std::make_shared<user_agent>(host_, set_, nonce_key(ctx.core()), queue_, trace_);
         gate_->queue = queue_;
         gate_->ua = ua_;
+        gate_->trunks = set_.trunks;
         ua_->set_door(gate_);
         std::promise<result<>> opened;
         auto outcome = opened.get_future();
@@ -178,8 +197,21 @@ private:
         show.name = "sip show";
         show.summary = "The SIP dialogs, and what the stack has counted";
         show.help = "One line for each dialog, with its state and where its requests go.";
-        show.run = [gate = gate_, &control = ctx.core().control()](std::vector<std::string>) { return run_show(gate, control); };
+        show.run = [gate = gate_, &control = ctx.core().control()](std::vector<std::string>) {
+            return ask_stack(gate, control, show_dialogs);
+        };
         ctx.add_command(std::move(show));
+
+        command trunks;
+        trunks.name = "trunk list";
+        trunks.summary = "The trunks: whether they are registered, and how many calls they have";
+        trunks.help =
+            "One line for each [trunks.NAME]: registered, registering, unreachable or refused with the reason, or open when "
+            "it needs no registration; the seconds until the next REGISTER; our address as it is seen there.";
+        trunks.run = [gate = gate_, &control = ctx.core().control()](std::vector<std::string>) {
+            return ask_stack(gate, control, list_trunks);
+        };
+        ctx.add_command(std::move(trunks));
     }
 
     static task<result<command_reply>> run_trace(std::shared_ptr<trace_filter> filter, std::vector<std::string> arguments) {
@@ -197,35 +229,17 @@ private:
         co_return reply;
     }
 
-    static task<result<command_reply>> run_show(std::shared_ptr<gate> to, worker& control) {
+    /// Runs on the SIP thread and waits for its reply.
+    static task<result<command_reply>> ask_stack(std::shared_ptr<gate> to, worker& control,
+                                                 command_reply (*question)(user_agent&)) {
         struct answer {
             signal came;
             bool done = false;
             command_reply reply;
         };
         const auto shared = std::make_shared<answer>();
-        to->post([shared, &control](user_agent& ua) {
-            command_reply reply;
-            value::list lines;
-            for (const auto& d : ua.dialogs()) {
-                value line;
-                line["call_id"] = d.call_id;
-                line["local"] = d.local;
-                line["remote"] = d.remote;
-                line["state"] = d.phase;
-                line["next_hop"] = d.flow;
-                lines.push_back(std::move(line));
-            }
-            const auto f = ua.stack().load();
-            reply.data["dialogs"] = std::move(lines);
-            reply.data["requests"] = f.requests;
-            reply.data["responses"] = f.responses;
-            reply.data["bad_messages"] = f.bad;
-            reply.data["sent"] = f.sent;
-            reply.data["retransmitted"] = f.retransmitted;
-            reply.data["server_transactions"] = static_cast<std::uint64_t>(f.servers);
-            reply.data["client_transactions"] = static_cast<std::uint64_t>(f.clients);
-            control.post([shared, reply = std::move(reply)]() mutable {
+        to->post([shared, &control, question](user_agent& ua) {
+            control.post([shared, reply = question(ua)]() mutable {
                 shared->reply = std::move(reply);
                 shared->done = true;
                 shared->came.notify();
@@ -234,6 +248,47 @@ private:
         if (!shared->done) co_await wait_for(shared->came, std::chrono::seconds(2));
         if (!shared->done) co_return fail("the SIP thread does not answer");
         co_return std::move(shared->reply);
+    }
+
+    static command_reply show_dialogs(user_agent& ua) {
+        command_reply reply;
+        value::list lines;
+        for (const auto& d : ua.dialogs()) {
+            value line;
+            line["call_id"] = d.call_id;
+            line["local"] = d.local;
+            line["remote"] = d.remote;
+            line["state"] = d.phase;
+            line["next_hop"] = d.flow;
+            lines.push_back(std::move(line));
+        }
+        const auto f = ua.stack().load();
+        reply.data["dialogs"] = std::move(lines);
+        reply.data["requests"] = f.requests;
+        reply.data["responses"] = f.responses;
+        reply.data["bad_messages"] = f.bad;
+        reply.data["sent"] = f.sent;
+        reply.data["retransmitted"] = f.retransmitted;
+        reply.data["server_transactions"] = static_cast<std::uint64_t>(f.servers);
+        reply.data["client_transactions"] = static_cast<std::uint64_t>(f.clients);
+        return reply;
+    }
+
+    static command_reply list_trunks(user_agent& ua) {
+        value::list lines;
+        for (const auto& t : ua.all_trunks().describe()) {
+            value line;
+            line["name"] = t.name;
+            line["host"] = t.host;
+            line["state"] = t.state;
+            line["reason"] = t.reason;
+            line["calls"] = static_cast<std::int64_t>(t.calls);
+            line["max_calls"] = t.max_calls;
+            line["next_register"] = t.seconds;
+            line["seen_as"] = t.seen_as;
+            lines.push_back(std::move(line));
+        }
+        return {std::move(lines), {}, {"name", "host", "state", "calls", "max_calls", "next_register", "seen_as", "reason"}};
     }
 
     settings set_;

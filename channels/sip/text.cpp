@@ -111,6 +111,7 @@ std::optional<uri> parse_uri(std::string_view text) {
     if (const auto at = rest.rfind('@', rest.find('?')); at != std::string_view::npos) {
         const auto user = rest.substr(0, at);
         u.user = unescape(user.substr(0, user.find(':')));
+        if (clean(u.user) != u.user) return std::nullopt; // %00 and the like: no number has them, and who cuts them out errs
         rest.remove_prefix(at + 1);
     }
     rest = rest.substr(0, rest.find('?'));

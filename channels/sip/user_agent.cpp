@@ -39,7 +39,7 @@ bool trace_filter::wants(const message& m) const {
 user_agent::user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue,
                        std::shared_ptr<trace_filter> trace)
     : core_(core), settings_(std::move(set)), key_(key), auth_(core, settings_, std::move(key)), queue_(std::move(queue)),
-      trace_(std::move(trace)) {}
+      trace_(std::move(trace)), trunks_(*this, settings_.trunks) {}
 
 result<> user_agent::open() {
     agent::options o;
@@ -62,6 +62,7 @@ result<> user_agent::open() {
     auto opened = agent::open(std::move(o), *this, queue_);
     if (!opened) return fail(opened);
     stack_ = std::move(*opened);
+    trunks_.start();
     return {};
 }
 
@@ -70,7 +71,8 @@ void user_agent::shut_down(duration limit) {
     std::vector<std::shared_ptr<dialog>> all;
     for (const auto& [id, d] : dialogs_) all.push_back(d.kept);
     for (const auto& d : all) d->hang_up(hangup_cause::normal);
-    if (dialogs_.empty()) return stack_->stop();
+    trunks_.end();
+    if (idle()) return stack_->stop();
     stack_->after(limit, [this] { stack_->stop(); });
 }
 
@@ -78,6 +80,7 @@ void user_agent::close() {
     stack_.reset(); // first: its transactions call nobody any more
     servers_.clear();
     clients_.clear();
+    asked_.clear();
     by_tag_.clear();
     dialogs_.clear();
 }
@@ -110,7 +113,7 @@ void user_agent::remove(const dialog& d) {
             if (tag != by_tag_.end() && tag->second == id) by_tag_.erase(tag); // else it is of the dialog whose other fork it was
             dialogs_.erase(gone);
         }
-        if (closing_ && dialogs_.empty()) stack_->stop();
+        if (closing_ && idle()) stack_->stop();
     });
 }
 
@@ -128,8 +131,29 @@ std::string user_agent::loop_mark(std::string_view number) const {
     return hash_hex(digest_algorithm::sha256, fmt::format("{}:loop:{}", key_, number)).substr(0, 16);
 }
 
+bool user_agent::ask(request r, std::function<void(const message&)> on_final) {
+    const auto t = stack_->send(std::move(r));
+    if (t != 0) asked_.emplace(t, std::move(on_final));
+    return t != 0;
+}
+
+std::string user_agent::contact_host(std::string_view local, std::string_view peer, const std::string* seen) const {
+    const auto own = [&] { return fmt::format("{}:{}", host_text(local), stack_->port_on(local)); };
+    if (!is_numeric_address(peer) || any_contains(settings_.local_networks, peer)) return own();
+    const bool v6 = local.find(':') != std::string_view::npos;
+    if (const auto& set = settings_.public_address; !set.empty() && set.starts_with('[') == v6) {
+        const auto u = parse_uri("sip:" + set);
+        return u && u->port != 0 ? set : fmt::format("{}:{}", set, stack_->port_on(local));
+    }
+    if (seen != nullptr) return seen->empty() ? own() : *seen;
+    // Another peer may see another port, but hardly another address.
+    const auto any = trunks_.seen_as(v6);
+    return any.empty() ? own() : fmt::format("{}:{}", any.substr(0, any.rfind(':')), stack_->port_on(local));
+}
+
 bool user_agent::is_ours(std::string_view name) const {
     if (same_text(name, settings_.realm)) return true;
+    if (const auto u = parse_uri("sip:" + settings_.public_address); u && u->host == name) return true;
     return stack_->port_on(name) != 0;
 }
 
@@ -190,7 +214,7 @@ bool user_agent::well_formed(transaction_id id, const message& m) {
     if (const auto required = m.all("Require"); !required.empty()) {
         std::string all;
         for (const auto& r : required)
-            if (!same_text(r, "norefersub")) all += (all.empty() ? "" : ", ") + clean(r);
+            if (!same_text(r, "norefersub") && !same_text(r, "timer")) all += (all.empty() ? "" : ", ") + clean(r);
         if (!all.empty()) return refuse(420, {{"Unsupported", all}});
     }
     return true;
@@ -217,7 +241,8 @@ void user_agent::on_options(transaction_id id, const message& m) {
     const auto u = parse_uri(m.uri);
     if (const auto no = closing_ ? std::optional(refusal{}) : core_.would_refuse(u ? u->user : ""))
         return stack_->reply(id, refused(503, {{"Retry-After", std::to_string(std::max(1, no->retry_after_seconds))}}));
-    stack_->reply(id, refused(200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub"}}));
+    stack_->reply(
+        id, refused(200, {{"Allow", allowed_methods()}, {"Accept", "application/sdp"}, {"Supported", "norefersub, timer"}}));
 }
 
 std::string user_agent::registered_user_at(std::string_view ip) {
@@ -234,8 +259,9 @@ void user_agent::on_invite(transaction_id id, message m) {
     if (m.find("Replaces") != nullptr) return stack_->reply(id, refused(501)); // attended transfer: not yet
     if (const auto body = sdp_of(m); !body) return stack_->reply(id, refused(415, {{"Accept", "application/sdp"}}));
     const bool emergency = core_.is_emergency(number);
-    auto who = emergency ? registered_user_at(m.source.ip) : std::string();
-    if (who.empty()) {
+    auto* const by_trunk = trunks_.from(m.source);
+    auto who = emergency && by_trunk == nullptr ? registered_user_at(m.source.ip) : std::string();
+    if (by_trunk == nullptr && who.empty()) {
         auto v = auth_.check(m);
         if (v.user.empty()) return stack_->reply(id, std::move(v.answer));
         who = std::move(v.user);
@@ -249,12 +275,16 @@ void user_agent::on_invite(transaction_id id, message m) {
         closing_ ? std::optional(refusal{hangup_cause::congestion, 10, "SIP is stopping"}) : core_.would_refuse(number);
     if (no && !emergency) {
         log::debug({"sip", m.call_id}, "INVITE refused: {}", no->why);
-        return stack_->reply(id, refused(503, {{"Retry-After", std::to_string(std::max(1, no->retry_after_seconds))}}));
+        return stack_->reply(id, busy_answer(by_trunk == nullptr ? nullptr : &by_trunk->set(), no->retry_after_seconds));
+    }
+    if (by_trunk != nullptr && by_trunk->full() && !emergency) {
+        log::info({"sip", m.call_id}, "trunk {} has {} calls already: its max_calls", by_trunk->set().name, by_trunk->calls());
+        return stack_->reply(id, busy_answer(&by_trunk->set(), 5));
     }
     stack_->reply(id, refused(100));
     const auto d = std::make_shared<dialog>(*this, next_dialog_id());
     add(d);
-    d->start_inbound(id, m, std::move(who));
+    d->start_inbound(id, m, std::move(who), by_trunk);
 }
 
 void user_agent::on_register(transaction_id id, message m) {
@@ -299,6 +329,14 @@ void user_agent::on_unacknowledged(transaction_id id) {
 }
 
 void user_agent::on_response(transaction_id id, message m) {
+    if (const auto it = asked_.find(id); it != asked_.end()) {
+        if (m.status < 200) return;
+        const auto hear = std::move(it->second);
+        asked_.erase(it);
+        hear(m);
+        if (closing_ && idle()) stack_->stop();
+        return;
+    }
     const auto d = owner(clients_, id);
     if (m.method == "INVITE" && m.status / 100 == 2 && !(d && d->awaits(id))) return on_stray_success(std::move(m));
     if (m.status >= 200) clients_.erase(id);

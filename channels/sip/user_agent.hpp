@@ -5,6 +5,8 @@
 #include "channels/sip/dialog.hpp"
 #include "channels/sip/host.hpp"
 #include "channels/sip/sent_acks.hpp"
+#include "channels/sip/trunks.hpp"
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -74,6 +76,13 @@ public:
     void own_client(transaction_id t, dialog& d) {
         if (t != 0) own(clients_, t, d);
     }
+    /// A request of no dialog; `on_final` hears its final answer. False when it cannot be sent at all.
+    bool ask(request r, std::function<void(const message&)> on_final);
+    sip::trunks& all_trunks() noexcept { return trunks_; }
+    /// "192.0.2.1:5060": how that peer reaches us on a local address of ours. Outside the local networks that is the configured
+    /// public address, else the one which a trunk has seen (`seen` for that trunk itself; null: any).
+    std::string contact_host(std::string_view local, std::string_view peer, const std::string* seen = nullptr) const;
+
     /// Sends an ACK, and sends it again whenever this 2xx comes again.
     void acknowledge(const message& success, request ack);
     /// What a call to this number leaves in its header `loop_header`: who comes back with it goes in circles (after RFC 5393; Via
@@ -98,6 +107,7 @@ private:
     void on_invite(transaction_id id, message m);
     void on_register(transaction_id id, message m);
     void on_options(transaction_id id, const message& m);
+    bool idle() const noexcept { return dialogs_.empty() && asked_.empty(); }
     /// Refuses what no request may be; false when it did.
     bool well_formed(transaction_id id, const message& m);
     std::string registered_user_at(std::string_view ip);
@@ -122,6 +132,8 @@ private:
     std::unordered_map<dialog_id, entry> dialogs_;
     std::unordered_map<std::string, dialog_id> by_tag_; ///< our tags are unique, and only we make them
     owners servers_, clients_;
+    std::unordered_map<transaction_id, std::function<void(const message&)>> asked_;
+    sip::trunks trunks_;
     sent_acks acks_;
     std::unordered_map<std::string, instant> pauses_;
     std::atomic<bool> closing_{false};

@@ -247,7 +247,9 @@ task<void> calls::emergency_story(call& c, std::string number) {
     c.at("emergency", number, number);
     if (!settings.notify.empty()) notify_emergency(c, number);
     for (const auto& target : settings.route) {
-        dial_options options(target.find("{number}") == std::string::npos
+        const bool bare_trunk = target.starts_with("trunk/") && target.find('/', 6) == std::string::npos;
+        dial_options options(bare_trunk ? target + "/" + number
+                             : target.find("{number}") == std::string::npos
                                  ? target
                                  : fmt::format(fmt::runtime(target), fmt::arg("number", number)));
         options.ring_time(120s);

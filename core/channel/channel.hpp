@@ -47,6 +47,7 @@ struct endpoint {
     std::string received;  ///< how a registered device is really reached, in the driver's own form; may be empty
     std::string path;      ///< Path of the registration; may be empty
     std::string user;      ///< whose device it is; may be empty
+    std::string trunk = {}; ///< the trunk by which `address`, then a number, is called; may be empty
 };
 
 /// A call to be made.

@@ -84,4 +84,14 @@ std::string check_password(const std::string& text) {
     return "a password has 8 to 128 visible ASCII characters without spaces; remove the setting to have a good one made";
 }
 
+std::string check_digest(const std::string& text) {
+    if (text == "MD5" || text == "SHA-256" || text == "both") return {};
+    return fmt::format("\"{}\" is no digest; write \"MD5\", \"SHA-256\" or \"both\"", text);
+}
+
+std::string check_hash(const std::string& text, std::size_t digits) {
+    const bool good = text.size() == digits && text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+    return good ? std::string() : fmt::format("must be {} hexadecimal digits: the hash of \"user:realm:password\"", digits);
+}
+
 } // namespace strowger::config

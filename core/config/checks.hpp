@@ -25,5 +25,9 @@ std::string check_country(const std::string& text);
 std::string check_display_name(const std::string& text);
 /// Visible ASCII without spaces, 8 to 128 characters.
 std::string check_password(const std::string& text);
+/// "MD5", "SHA-256" or "both".
+std::string check_digest(const std::string& text);
+/// That many hexadecimal digits.
+std::string check_hash(const std::string& text, std::size_t digits);
 
 } // namespace strowger::config

@@ -127,7 +127,7 @@ result<std::vector<std::string>> secrets::complete(settings& all) {
     auto passwords = passwords_;
     std::vector<std::string> made;
     for (const auto& [name, user] : all.users)
-        if (user.password.empty() && passwords.try_emplace(name).second) {
+        if (user.password.empty() && !user.has_hash() && passwords.try_emplace(name).second) {
             passwords[name] = make_password();
             made.push_back(name);
         }
@@ -140,7 +140,7 @@ result<std::vector<std::string>> secrets::complete(settings& all) {
     }
     passwords_ = std::move(passwords);
     for (auto& [name, user] : all.users)
-        if (user.password.empty()) user.password = passwords_.at(name);
+        if (user.password.empty() && !user.has_hash()) user.password = passwords_.at(name);
     return made;
 }
 

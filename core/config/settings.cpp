@@ -173,6 +173,16 @@ private:
             r.complain("password_file", "there is a password too; keep one of the two");
         else if (!file.empty())
             read_password(r, file, user.password);
+        r.text("digest", user.digest, check_digest);
+        r.text("ha1_md5", user.ha1_md5, [](const std::string& text) { return check_hash(text, 32); });
+        r.text("ha1_sha256", user.ha1_sha256, [](const std::string& text) { return check_hash(text, 64); });
+        for (const auto* key : {"ha1_md5", "ha1_sha256"})
+            if (!from[key].is_null() && (!from["password"].is_null() || !file.empty()))
+                r.complain(key, "there is a password too; keep one of the two");
+        if (user.has_hash() && user.digest != "SHA-256" && user.ha1_md5.empty())
+            r.complain("digest", fmt::format("\"{}\" needs ha1_md5 too", user.digest));
+        if (user.has_hash() && user.digest != "MD5" && user.ha1_sha256.empty())
+            r.complain("digest", fmt::format("\"{}\" needs ha1_sha256 too", user.digest));
         if (user.password == name && !name.empty()) r.complain("password", "must not be the user's name; anybody would guess it");
         return user;
     }

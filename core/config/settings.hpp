@@ -96,6 +96,11 @@ struct user_settings {
     std::string extension;
     /// From `password` or the first line of `password_file`; empty: made at first start (see secrets.hpp).
     std::string password;
+    /// Which digests its devices are asked for: "MD5", "SHA-256" or "both".
+    std::string digest = "MD5";
+    /// In place of a password: hexadecimal hashes of `name:realm:password` (RFC 7616 §3.4.2), one for each digest.
+    std::string ha1_md5, ha1_sha256;
+    bool has_hash() const noexcept { return !ha1_md5.empty() || !ha1_sha256.empty(); }
     std::string display_name;
     /// The number that called people see; empty: the extension.
     std::string caller_id;

@@ -24,7 +24,7 @@ class Call:
         self.state = "incoming" if invite else "calling"   # ringing, answered, ended
         self.ended_by = ""                                 # local, remote, refused, cancelled
         self.end_message: Message | None = None            # the BYE, CANCEL or refusal that ended it
-        self.call_id = invite.call_id if invite else f"{token(16)}@{phone.ip}"
+        self.call_id = invite.call_id if invite else f"{token(16)}@{phone.host}"
         self.local_tag = token()
         self.other_tags: set[str] = set()                  # further To tags that a forking test answered with
         self.remote_tag = invite.from_tag if invite else ""

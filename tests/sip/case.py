@@ -18,6 +18,7 @@ class EngineCase(unittest.TestCase):
 
     sections: dict[str, str] = {}
     extra = ""  # appended to the settings
+    listen_too: tuple[str, ...] = ()  # addresses besides 127.0.0.1
     engine: Engine
     _prompts: audio.Prompts | None = None
 
@@ -28,7 +29,7 @@ class EngineCase(unittest.TestCase):
             if "STROWGER_BUILD" in os.environ:
                 raise RuntimeError(f"{missing}; build the targets `strowger` and the modules, or unset STROWGER_BUILD")
             raise unittest.SkipTest(missing)
-        cls.engine = Engine(sections=cls.sections, settings_extra=cls.extra).start()
+        cls.engine = Engine(sections=cls.sections, settings_extra=cls.extra, listen_too=cls.listen_too).start()
 
     @classmethod
     def tearDownClass(cls) -> None:

@@ -89,7 +89,7 @@ class Engine:
     """One running engine. `settings_extra` is appended to the generated TOML; `sections` adds keys to a generated section."""
 
     def __init__(self, dialplan: str | Path = HERE / "dialplan", users: dict[str, tuple[str, str]] | None = None,
-                 settings_extra: str = "", sections: dict[str, str] | None = None):
+                 settings_extra: str = "", sections: dict[str, str] | None = None, listen_too: tuple[str, ...] = ()):
         self.users = users or USERS
         self.folder = Path(tempfile.mkdtemp(prefix="strowger-test-"))
         self.port = free_port()
@@ -97,6 +97,7 @@ class Engine:
         self.socket = self.folder / "control"
         self.dialplan = Path(dialplan)
         self.settings_file = self.folder / "strowger.toml"
+        self.listen_too = listen_too
         self._sections, self._extra = sections or {}, settings_extra
         self._process: subprocess.Popen | None = None
 
@@ -105,7 +106,7 @@ class Engine:
         sections = {
             "engine": f'state_directory = "{self.folder / "state"}"\nmodules = ["sip", "loop", "echo", "auto_attendant"]\n'
                       f'module_directory = "{build_folder() / "modules"}"',
-            "sip": f'listen = ["127.0.0.1:{self.port}"]',
+            "sip": "listen = [" + ", ".join(f'"{a}"' for a in [f"127.0.0.1:{self.port}", *self.listen_too]) + "]",
             "dialplan": f'directory = "{self.folder / "dialplan"}"',
         }
         sounds = sounds_folder()

@@ -24,7 +24,7 @@ from typing import Callable
 import sipmsg
 from call import Call
 from rtp import readable
-from sipmsg import Digest, Message, SipError, host_port, token
+from sipmsg import Digest, Message, SipError, host_port, host_text, token
 
 T1, T2 = 0.5, 4.0
 ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY, REFER, INFO, UPDATE, PRACK, MESSAGE"
@@ -59,10 +59,12 @@ class ServerTransaction:
 class Phone:
     def __init__(self, user: str, server: tuple[str, int] = ("127.0.0.1", 5060), password: str = "", transport: str = "udp",
                  ip: str = "127.0.0.1", port: int = 0, loss: float = 0.0, rtp_loss: float = 0.0, seed: int = 1,
-                 auth_user: str = "", domain: str = ""):
+                 auth_user: str = "", domain: str = "", algorithms: tuple[str, ...] = ("MD5",),
+                 takes_tcp: bool = True):
         self.user, self.server, self.transport, self.ip = user, server, transport, ip
-        self.digest = Digest(auth_user or user, password) if password else None
-        self.domain = domain or f"{server[0]}:{server[1]}"
+        self.digest = Digest(auth_user or user, password, algorithms) if password else None
+        self.host = host_text(ip)
+        self.domain = domain or f"{host_text(server[0])}:{server[1]}"
         self.loss, self.rtp_loss, self.seed = loss, rtp_loss, seed
         self.calls: list[Call] = []
         self.incoming: list[Call] = []
@@ -80,6 +82,7 @@ class Phone:
         self._timers: list[tuple[float, int, Callable]] = []
         self._count = itertools.count()
         self._began = time.monotonic()
+        self._takes_tcp = takes_tcp
         self._open(port)
         self._stop = False
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"phone-{user}")
@@ -108,8 +111,9 @@ class Phone:
 
     def _open(self, port: int) -> None:
         for attempt in range(50):
-            self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            family = socket.AF_INET6 if ":" in self.ip else socket.AF_INET
+            self._udp = socket.socket(family, socket.SOCK_DGRAM)
+            self._listener = socket.socket(family, socket.SOCK_STREAM)
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 self._udp.bind((self.ip, port))
@@ -122,14 +126,15 @@ class Phone:
                 if port or attempt == 49:
                     raise
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self._listener.listen(8)
+        if self._takes_tcp:
+            self._listener.listen(8)
         self._wake_read, self._wake_write = socket.socketpair()
         self._streams: dict[socket.socket, bytes] = {}
         self._by_peer: dict[tuple, socket.socket] = {}
 
     @property
     def contact_uri(self) -> str:
-        return f"sip:{self.user}@{self.ip}:{self.port}" + (";transport=tcp" if self.transport == "tcp" else "")
+        return f"sip:{self.user}@{self.host}:{self.port}" + (";transport=tcp" if self.transport == "tcp" else "")
 
     @property
     def aor(self) -> str:
@@ -168,7 +173,8 @@ class Phone:
                 pause = min(self._timers[0][0] - now, 1.0) if self._timers else 1.0
                 streams = list(self._streams)
             try:
-                ready = readable([self._udp, self._listener, self._wake_read, *streams], max(0.0, pause))
+                listener = [self._listener] if self._takes_tcp else []
+                ready = readable([self._udp, *listener, self._wake_read, *streams], max(0.0, pause))
             except OSError:
                 continue
             for sock in ready:
@@ -254,7 +260,7 @@ class Phone:
     # --- sending requests -----------------------------------------------------------------------------------------------------
 
     def via(self, branch: str = "") -> str:
-        return f"SIP/2.0/{self.transport.upper()} {self.ip}:{self.port};branch={branch or 'z9hG4bK' + token(16)};rport"
+        return f"SIP/2.0/{self.transport.upper()} {self.host}:{self.port};branch={branch or 'z9hG4bK' + token(16)};rport"
 
     def build(self, method: str, uri: str = "", to: str = "", call_id: str = "", cseq: int = 1, from_tag: str = "",
               branch: str = "", headers: tuple[tuple[str, str], ...] = (), body: str | bytes = b"",
@@ -263,7 +269,7 @@ class Phone:
         uri = uri or f"sip:{self.domain}"
         message = Message(method, uri, headers=[
             ("Via", self.via(branch)), ("Max-Forwards", "70"), ("From", f"<{self.aor}>;tag={from_tag or token()}"),
-            ("To", to or f"<{uri}>"), ("Call-ID", call_id or f"{token(16)}@{self.ip}"), ("CSeq", f"{cseq} {method}")])
+            ("To", to or f"<{uri}>"), ("Call-ID", call_id or f"{token(16)}@{self.host}"), ("CSeq", f"{cseq} {method}")])
         if method not in ("CANCEL", "ACK", "BYE"):
             message.add("Contact", f"<{self.contact_uri}>")
         message.headers += list(headers)
@@ -339,7 +345,7 @@ class Phone:
             self.register_cseq = max(self.register_cseq, again.cseq)
         for challenge, credentials in (("WWW-Authenticate", "Authorization"), ("Proxy-Authenticate", "Proxy-Authorization")):
             if answer.has(challenge):
-                again.set(credentials, self.digest.answer(answer.get(challenge), message.method, message.uri))
+                again.set(credentials, self.digest.answer(self.digest.choose(answer.all(challenge)), message.method, message.uri))
         return again
 
     def build_register(self, expires: int | None = 60, contact: str | None = None, headers: tuple = ()) -> Message:

@@ -52,9 +52,10 @@ class Statistics:
 
 def bind_pair(ip: str) -> tuple[socket.socket, socket.socket]:
     """An even port for RTP and the next one for RTCP."""
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     for _ in range(200):
-        rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        rtp = socket.socket(family, socket.SOCK_DGRAM)
+        rtcp = socket.socket(family, socket.SOCK_DGRAM)
         port = random.randrange(20000, 32000, 2)
         try:
             rtp.bind((ip, port))
@@ -83,7 +84,7 @@ class RtpStream:
 
     def __init__(self, ip: str = "127.0.0.1", loss: float = 0.0, seed: int = 1):
         self.rtp, self.rtcp = bind_pair(ip)
-        self.ip, self.port = self.rtp.getsockname()
+        self.ip, self.port = self.rtp.getsockname()[:2]
         self.remote: tuple | None = None
         self.codecs = {0: "PCMU", 8: "PCMA"}
         self.send_pt, self.codec = 0, "PCMU"

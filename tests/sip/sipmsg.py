@@ -197,6 +197,11 @@ def host_port(uri: str, default: int = 5060) -> tuple[str, int]:
     return match.group(1).strip("[]"), int(match.group(2) or default)
 
 
+def host_text(ip: str) -> str:
+    """As it stands in URIs and Via: IPv6 addresses in brackets."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
 def user_of(uri: str) -> str:
     match = re.match(r"sips?:([^@;?]+)@", uri_of(uri) if "<" in uri else uri, re.I)
     return match.group(1).split(":")[0] if match else ""
@@ -213,27 +218,37 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()
 
 
-class Digest:
-    """Answers challenges (RFC 2617, MD5 with qop=auth or none) and counts nc per nonce."""
+def hashed(algorithm: str, text: str) -> str:
+    return hashlib.new("sha256" if algorithm == "SHA-256" else "md5", text.encode()).hexdigest()
 
-    def __init__(self, user: str, password: str):
-        self.user, self.password = user, password
+
+class Digest:
+    """Answers challenges (RFC 2617, RFC 7616, qop=auth or none) and counts nc per nonce."""
+
+    def __init__(self, user: str, password: str, algorithms: tuple[str, ...] = ("MD5",)):
+        self.user, self.password, self.algorithms = user, password, algorithms
         self.counts: dict[str, int] = {}
+
+    def choose(self, challenges: list[str]) -> str:
+        """The first challenge with an algorithm that we know (RFC 8760 section 2.4), else the first of all."""
+        known = (c for c in challenges if parse_challenge(c).get("algorithm", "MD5").upper() in self.algorithms)
+        return next(known, challenges[0])
 
     def answer(self, challenge: str, method: str, uri: str, nc: int | None = None, cnonce: str | None = None) -> str:
         c = parse_challenge(challenge)
-        if c["scheme"].lower() != "digest" or c.get("algorithm", "MD5").upper() != "MD5":
+        algorithm = c.get("algorithm", "MD5").upper()
+        if c["scheme"].lower() != "digest" or algorithm not in self.algorithms:
             raise SipError(f"a challenge this phone cannot answer: {challenge}")
         realm, nonce = c.get("realm", ""), c.get("nonce", "")
-        ha1, ha2 = md5(f"{self.user}:{realm}:{self.password}"), md5(f"{method}:{uri}")
-        fields = [f'username="{self.user}"', f'realm="{realm}"', f'nonce="{nonce}"', f'uri="{uri}"', "algorithm=MD5"]
+        ha1, ha2 = hashed(algorithm, f"{self.user}:{realm}:{self.password}"), hashed(algorithm, f"{method}:{uri}")
+        fields = [f'username="{self.user}"', f'realm="{realm}"', f'nonce="{nonce}"', f'uri="{uri}"', f"algorithm={algorithm}"]
         if "auth" in re.split(r"[,\s]+", c.get("qop", "")):
             self.counts[nonce] = nc if nc is not None else self.counts.get(nonce, 0) + 1
             count, cnonce = f"{self.counts[nonce]:08x}", cnonce or token(16)
-            response = md5(f"{ha1}:{nonce}:{count}:{cnonce}:auth:{ha2}")
+            response = hashed(algorithm, f"{ha1}:{nonce}:{count}:{cnonce}:auth:{ha2}")
             fields += ["qop=auth", f"nc={count}", f'cnonce="{cnonce}"']
         else:
-            response = md5(f"{ha1}:{nonce}:{ha2}")
+            response = hashed(algorithm, f"{ha1}:{nonce}:{ha2}")
         fields.append(f'response="{response}"')
         if "opaque" in c:
             fields.append(f'opaque="{c["opaque"]}"')
@@ -304,6 +319,10 @@ class Sdp:
         return int(self.origin.split()[2])
 
 
+def family(address: str) -> str:
+    return "IP6" if ":" in address else "IP4"
+
+
 def make_sdp(address: str, port: int, codecs: tuple[str, ...] = ("PCMU", "PCMA"), event_pt: int | None = 101, ptime: int = 20,
              direction: str = "sendrecv", session: int = 1, version: int = 1, connection: str | None = None,
              extra: tuple[str, ...] = ()) -> str:
@@ -317,7 +336,9 @@ def make_sdp(address: str, port: int, codecs: tuple[str, ...] = ("PCMU", "PCMA")
     if event_pt is not None:
         pts.append(str(event_pt))
         maps += [f"a=rtpmap:{event_pt} telephone-event/8000", f"a=fmtp:{event_pt} 0-15"]
-    lines = ["v=0", f"o=phone {session} {version} IN IP4 {address}", "s=-", f"c=IN IP4 {connection or address}", "t=0 0",
+    shown = connection or address
+    lines = ["v=0", f"o=phone {session} {version} IN {family(address)} {address}", "s=-",
+             f"c=IN {family(shown)} {shown}", "t=0 0",
              f"m=audio {port} RTP/AVP {' '.join(pts)}", *maps, f"a=ptime:{ptime}", f"a={direction}", *extra]
     return "\r\n".join(lines) + "\r\n"
 

@@ -98,9 +98,10 @@ public:
         return refusing ? std::optional(refusal{hangup_cause::congestion, 7, "full"}) : std::nullopt;
     }
     bool is_emergency(std::string_view number) override { return number == "112"; }
-    std::optional<std::string> password_of(std::string_view user) override {
-        const auto it = passwords.find(user);
-        return it == passwords.end() ? std::nullopt : std::optional(it->second);
+    user_secret secret_of(std::string_view user) override {
+        user_secret s;
+        if (const auto it = passwords.find(user); it != passwords.end()) s.password = it->second;
+        return s;
     }
     void apply(std::string user, std::vector<binding_change> changes, location_table::registered done) override {
         locations->apply(std::move(user), "sip", std::move(changes), std::move(done));

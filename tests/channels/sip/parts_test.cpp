@@ -5,6 +5,7 @@
 #include "channels/sip/nat.hpp"
 #include "channels/sip/registrar.hpp"
 #include "channels/sip/text.hpp"
+#include "channels/sip/trunks.hpp"
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -232,4 +233,34 @@ TEST_CASE("a REGISTER is taken whole or refused whole", "[sip]") {
     CHECK(change.lasts == std::chrono::seconds(3600));
     CHECK(change.received == "sip:192.0.2.1:5060");
     CHECK(change.q == Approx(0.3));
+}
+
+TEST_CASE("a range holds what is in it, and of two the narrower one says more", "[sip][trunks]") {
+    const auto net = parse_range("192.0.2.128/25"), one = parse_range("192.0.2.130:5070"), v6 = parse_range("2001:db8::/33");
+    REQUIRE(net);
+    REQUIRE(one);
+    REQUIRE(v6);
+    CHECK(net->contains("192.0.2.128"));
+    CHECK_FALSE(net->contains("192.0.2.127"));
+    CHECK_FALSE(net->contains("::ffff"));
+    CHECK_FALSE(net->contains("example"));
+    CHECK(one->contains("192.0.2.130", 5070));
+    CHECK_FALSE(one->contains("192.0.2.130", 5060));
+    CHECK(one->weight() > net->weight());
+    CHECK(v6->contains("2001:db8:7fff::1"));
+    CHECK_FALSE(v6->contains("2001:db8:8000::1"));
+    CHECK(parse_range("0.0.0.0/0")->contains("203.0.113.1"));
+    CHECK(parse_range("[::1]:5060")->contains("::1", 5060));
+    for (const auto* bad : {"", "telco.example", "192.0.2.1/33", "192.0.2.1/", "fe80::1%eth0", "192.0.2.1:0", "a@192.0.2.1"})
+        CHECK_FALSE(parse_range(bad));
+}
+
+TEST_CASE("a full engine tells a telephone when to come back, and a trunk what it is to say", "[sip][trunks]") {
+    CHECK(busy_answer(nullptr, 7).status == 503);
+    CHECK(busy_answer(nullptr, 7).headers.front().value == "7");
+    trunk_settings t;
+    CHECK(busy_answer(&t, 0).headers.front().value == "1");
+    t.busy_status = 486;
+    CHECK(busy_answer(&t, 7).status == 486);
+    CHECK(busy_answer(&t, 7).headers.empty());
 }

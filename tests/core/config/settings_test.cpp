@@ -311,3 +311,13 @@ TEST_CASE("a word is only taken for another when it is near", "[config]") {
     CHECK(nearest("", words).empty());
     CHECK(nearest(std::string(10'000, 'w'), words).empty());
 }
+
+TEST_CASE("a hash may stand in place of a password, one for each digest", "[config]") {
+    const std::string md5(32, 'a'), sha(64, 'b');
+    const auto anna = "[users.anna]\nha1_md5 = \"" + md5 + "\"\n";
+    CHECK(good(anna + "ha1_sha256 = \"" + sha + "\"\ndigest = \"both\"\n").users.at("anna").has_hash());
+    CHECK_THAT(complaints("[users.anna]\nha1_md5 = \"abc\"\n"), Contains("32 hexadecimal digits"));
+    CHECK_THAT(complaints(anna + "password = \"long-enough\"\n"), Contains("keep one of the two"));
+    CHECK_THAT(complaints(anna + "digest = \"both\"\n"), Contains("needs ha1_sha256"));
+    CHECK_THAT(complaints("[users.anna]\ndigest = \"SHA256\"\n"), Contains("no digest"));
+}

@@ -113,5 +113,20 @@ context "internal" {
     call:hang_up("busy")
   end,
 
+  -- Rings Bob with more than a datagram should hold.
+  ["320"] = function(call) call:dial("user/bob", {ring_for = 20, headers = {["X-Long"] = string.rep("x", 1200)}}) end,
+
+  -- To the outside: 0 and the number.
+  ["_0X."] = function(call)
+    local result = call:dial("trunk/telco/" .. call.extension:sub(2), {ring_for = 20, ringback = "early"})
+    if result.status ~= "answered" then call:hang_up(result.status == "busy" and "busy" or "congestion") end
+  end,
+
+  invalid = function(call) call:hang_up("unallocated") end,
+}
+
+-- From the outside: our number and the extension.
+context "from_trunk" {
+  ["_4930123XXX"] = function(call) call:go_to(call.extension:sub(8), "internal") end,
   invalid = function(call) call:hang_up("unallocated") end,
 }
