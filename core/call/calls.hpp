@@ -57,7 +57,8 @@ public:
 private:
     struct shard; ///< the calls of one worker, touched only there
     std::size_t pick() noexcept;
-    bool over_rate();
+    /// The calls of this second are as many as may be; else, one more has come.
+    bool over_rate(bool one_more) const;
     struct notice; ///< somebody who is being told of an emergency call
     /// Brings the media figures of a call's legs up to date; false when there is no such call.
     task<bool> refresh_figures(std::string id);
@@ -74,9 +75,9 @@ private:
     std::atomic<std::size_t> next_{0}, count_{0};
     std::atomic<std::uint64_t> total_{0};
     std::atomic<bool> draining_{false};
-    std::mutex rate_mutex_;
-    instant rate_second_{};
-    unsigned rate_count_ = 0;
+    mutable std::mutex rate_mutex_;
+    mutable instant rate_second_{};
+    mutable unsigned rate_count_ = 0;
 };
 
 } // namespace strowger
