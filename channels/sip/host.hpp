@@ -17,6 +17,12 @@ public:
     virtual tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line) = 0;
     virtual std::optional<refusal> would_refuse(std::string_view to_number) = 0;
     virtual bool is_emergency(std::string_view number) = 0;
+    /// Why nothing may begin that takes memory, if so.
+    virtual std::optional<refusal> short_of_memory() { return std::nullopt; }
+    /// How long a request may wait before it is refused for that.
+    virtual duration queue_delay() const { return std::chrono::milliseconds(100); }
+    /// Seconds, at random: those who are refused shall not come back together.
+    virtual int retry_after() { return 5; }
     /// The password of a user; nothing for an unknown one or one without a password, who can never authenticate.
     virtual std::optional<std::string> password_of(std::string_view user) = 0;
 
@@ -44,6 +50,7 @@ struct settings {
     std::uint32_t min_expires = 60, max_expires = 3600;
     std::uint32_t nonce_seconds = 300;
     std::uint32_t first_answer_ms = 4000; ///< how long a called device may be silent altogether
+    int overload_status = 503; ///< what is refused for want of room or time gets this
     std::vector<sip::credentials> credentials;
 };
 

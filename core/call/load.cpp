@@ -12,6 +12,7 @@ namespace {
 
 constexpr duration every = 100ms;
 // A call between two telephones needs four sockets; a few more go to whatever else runs.
+constexpr std::size_t pairs_of_a_call = 2;
 constexpr std::size_t descriptors_kept_free = 16;
 constexpr duration quiet_before_giving_back = 2s;
 constexpr duration between_urgent_ones = 5s;
@@ -133,7 +134,7 @@ std::optional<refusal> load::shortage() const {
     if (auto memory = memory_shortage()) return memory;
     if (const auto limit = descriptor_limit_.load(); limit != 0 && descriptors_ + descriptors_kept_free > limit)
         return short_of("no descriptors are left: raise the limit of open files (LimitNOFILE in the service)");
-    if (core_.media().ports().usable == 0)
+    if (core_.media().ports().usable < pairs_of_a_call)
         return short_of("no RTP ports are left: widen media.first_port to media.last_port");
     if (least_delay() > core_.settings().limits.queue_delay) return short_of("every call worker is late: limits.queue_delay");
     return std::nullopt;
