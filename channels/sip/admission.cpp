@@ -28,7 +28,8 @@ bool is_bound_there(int fd, const std::string& ip, std::uint16_t port) {
     if (own.ss_family == AF_INET) {
         const auto& v4 = reinterpret_cast<const sockaddr_in&>(own);
         in_addr wanted{};
-        return ::inet_pton(AF_INET, ip.c_str(), &wanted) == 1 && wanted.s_addr == v4.sin_addr.s_addr && ntohs(v4.sin_port) == port;
+        return ::inet_pton(AF_INET, ip.c_str(), &wanted) == 1 && wanted.s_addr == v4.sin_addr.s_addr &&
+               ntohs(v4.sin_port) == port;
     }
     if (own.ss_family != AF_INET6) return false;
     const auto& v6 = reinterpret_cast<const sockaddr_in6&>(own);
@@ -56,8 +57,9 @@ duration arrival_clock::waited() const noexcept {
     timespec arrived{}, now{};
     if (fd_ < 0 || ::ioctl(fd_, SIOCGSTAMPNS, &arrived) != 0) return {};
     ::clock_gettime(CLOCK_REALTIME, &now);
-    const auto waited = std::chrono::seconds(now.tv_sec - arrived.tv_sec) + std::chrono::nanoseconds(now.tv_nsec - arrived.tv_nsec);
-    return waited < duration::zero() || waited > longest_wait ? duration::zero() : duration(waited);
+    const duration waited =
+        std::chrono::seconds(now.tv_sec - arrived.tv_sec) + std::chrono::nanoseconds(now.tv_nsec - arrived.tv_nsec);
+    return waited < duration::zero() || waited > longest_wait ? duration::zero() : waited;
 }
 
 std::optional<refusal> admission::why_not(const arrival& a) const {
@@ -89,7 +91,7 @@ void admission::note(const refusal& why) {
     const auto now = core_.now();
     if (now - told_ < between_log_lines) return;
     told_ = now;
-    for (const auto& [reason, count] : untold_) log::warn("sip", "{} refused: {}", count == 1 ? "a request" : fmt::format("{} requests", count), reason);
+    for (const auto& [reason, count] : untold_) log::warn("sip", "{} new requests were refused: {}", count, reason);
     untold_.clear();
 }
 

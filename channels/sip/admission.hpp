@@ -36,8 +36,8 @@ class admission {
 public:
     admission(host& core, const settings& set) : core_(core), settings_(set) {}
 
-    /// The answer to one that is refused: `[sip] overload_status` with Retry-After. Nothing for one that is let in: calls for help
-    /// always are, and others whose calls or registrations there is room and time for.
+    /// The answer to one that is refused: `[sip] overload_status` with Retry-After. Nothing for one that is let in: a call for
+    /// help always is, others are as long as there is room and time for what they ask.
     std::optional<response> refuse(const arrival& a);
 
     std::uint64_t refused() const noexcept { return refused_; }

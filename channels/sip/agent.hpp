@@ -21,7 +21,7 @@ using transaction_id = std::uint64_t;
 /// Hears what arrives, on the stack's thread.
 class agent_listener {
 public:
-    /// A new request (not CANCEL, not a retransmission). ACK comes with id 0 when no INVITE of ours fits: never to be answered.
+    /// A new request: not CANCEL, not ACK, not a retransmission.
     virtual void on_request(transaction_id id, message m) = 0;
     /// The ACK to our final answer to an INVITE.
     virtual void on_ack(transaction_id id, message m) = 0;

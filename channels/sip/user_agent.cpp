@@ -178,9 +178,6 @@ bool user_agent::well_formed(transaction_id id, const message& m) {
 }
 
 void user_agent::on_request(transaction_id id, message m) {
-    if (id == 0) { // ACK: for a dialog or for nobody, never answered
-        return;
-    }
     if (!well_formed(id, m)) return;
     if (!m.to_tag.empty()) {
         if (const auto d = dialog_of(m)) return d->on_request(id, m);

@@ -38,8 +38,8 @@ public:
     static std::unique_ptr<leg> incoming(engine& core, worker& home, media::media_thread& audio, const incoming_call& what,
                                          std::unique_ptr<channel> line, lease driver, std::shared_ptr<leg_mailbox> events,
                                          std::string call_id);
-    /// Starts to ring an endpoint. `preferred_codec` ("PCMA") is offered first, so that a bridge need not transcode. For an emergency
-    /// call (`help`) there are ports when others get none.
+    /// Starts to ring an endpoint. `preferred_codec` ("PCMA") is offered first, so that a bridge need not transcode. For an
+    /// emergency call (`help`) there are ports when others get none.
     static result<std::unique_ptr<leg>> originate(engine& core, worker& home, media::media_thread& audio, outgoing_call what,
                                                   const std::string& preferred_codec = {}, bool help = false);
     ~leg();

@@ -20,7 +20,8 @@ class worker;
 int retry_after_seconds() noexcept;
 
 /// Looks after the engine from a thread of its own, which may block. Ten times a second it sends a job through the queue of each
-/// call worker: how long that takes is how long the next call would wait. When load has fallen it gives memory back to the system.
+/// call worker: how long that takes is how long the next call would wait (decision 0012). When load has fallen it gives memory
+/// back to the system.
 class load {
 public:
     explicit load(engine& core);

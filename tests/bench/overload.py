@@ -35,7 +35,8 @@ class Rush(Sipp):
 
 def run(bench, rate: int, seconds: int) -> tuple[float, float, int]:
     """Calls a second that were set up soon, the 99th percentile of set-up in ms, and how many failed."""
-    with bench.place() as folder, Engine(bench.build, folder, extra=SETTINGS) as engine, Rush(folder, engine.port, rate, seconds) as rush:
+    with (bench.place() as folder, Engine(bench.build, folder, extra=SETTINGS) as engine,
+          Rush(folder, engine.port, rate, seconds) as rush):
         rush.process.wait(seconds + 90)
         times = rush.set_up()
         if not times:

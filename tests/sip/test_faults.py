@@ -25,7 +25,8 @@ class Mishaps:
         self.file = folder / "mishaps"
         self.clock, self.disk = 0, 0
         self._write()
-        self.environment = {"LD_PRELOAD": str(engine.build_folder() / "mishaps" / "mishaps.so"), "STROWGER_MISHAPS": str(self.file)}
+        library = engine.build_folder() / "mishaps" / "mishaps.so"
+        self.environment = {"LD_PRELOAD": str(library), "STROWGER_MISHAPS": str(self.file)}
 
     def _write(self) -> None:
         with open(self.file, "r+b" if self.file.exists() else "wb") as f:  # in place: the engine has it mapped

@@ -15,7 +15,7 @@ HELP = {"emergency": 'route = ["user/bob"]'}
 
 class LimitCase(EngineCase):
     def refused_at_the_door(self, phone, target: str = "305", status: int = 503):
-        """An INVITE without credentials is refused before a challenge: once, with Retry-After and the same tag when it is repeated."""
+        """An INVITE without credentials is refused before a challenge, with Retry-After, and the same tag when it is repeated."""
         invite = phone.build("INVITE", f"sip:{target}@{phone.domain}")
         before = self.engine.console_json("sip show")
         first, again = phone.exchange(invite), phone.exchange(invite)
