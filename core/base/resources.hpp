@@ -5,7 +5,7 @@
 
 namespace strowger {
 
-/// Bytes of memory that the process holds now (its resident set).
+/// Bytes of memory that the process holds now (its resident set); 0 when that cannot be read.
 std::uint64_t resident_bytes() noexcept;
 /// Bytes that its control group, or one above it, may hold (cgroups of version 1 and 2); 0: no limit.
 std::uint64_t memory_limit_of_group();

@@ -80,7 +80,7 @@ void load::send_probes() {
 
 void load::measure() {
     core_.media().keep_spare_sockets();
-    resident_ = resident_bytes();
+    if (const auto held = resident_bytes(); held != 0) resident_ = held; // 0: no descriptor was left to look
     descriptors_ = open_descriptors();
     descriptor_limit_ = descriptor_limit();
 }

@@ -109,8 +109,8 @@ private:
         r.integer("calls", to.calls, 1, 1'000'000);
         r.integer("calls_per_second", to.calls_per_second, 1, 100'000);
         r.bytes("memory", to.memory, 0, std::uint64_t(1) << 40);
-        if (to.memory != 0 && to.memory < 32u << 20)
-            r.complain("memory", "the engine alone needs more; at least 32 MiB, or 0 for the limit of the control group");
+        if (to.memory != 0 && to.memory < 16u << 20)
+            r.complain("memory", "the engine alone needs more; at least 16 MiB, or 0 for the limit of the control group");
         r.span_of_time("queue_delay", to.queue_delay, 10, 10'000);
         r.span_of_time("max_call_seconds", to.max_call_seconds, 1, most_seconds);
         r.span_of_time("rtp_timeout_seconds", to.rtp_timeout_seconds, 0, most_seconds);

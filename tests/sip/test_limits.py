@@ -3,10 +3,6 @@ import contextlib
 import os
 import resource
 import time
-import unittest
-from pathlib import Path
-
-import engine
 from case import EngineCase
 from engine import free_port
 
@@ -14,19 +10,20 @@ HELP = {"emergency": 'route = ["user/bob"]'}
 
 
 class LimitCase(EngineCase):
-    def refused_at_the_door(self, phone, target: str = "305", status: int = 503):
+    def refused_at_the_door(self, phone, target: str = "305", status: int = 503, counted: bool = True):
         """An INVITE without credentials is refused before a challenge, with Retry-After, and the same tag when it is repeated."""
         invite = phone.build("INVITE", f"sip:{target}@{phone.domain}")
-        before = self.engine.console_json("sip show")
+        before = self.engine.console_json("sip show") if counted else {}
         first, again = phone.exchange(invite), phone.exchange(invite)
-        after = self.engine.console_json("sip show")
+        after = self.engine.console_json("sip show") if counted else {}
         self.assertEqual((status, status), (first.status, again.status))
         for answer in (first, again):
             self.assertIn(int(answer.get("Retry-After")), range(1, 11))
         self.assertTrue(first.to_tag)
         self.assertEqual(first.to_tag, again.to_tag)
-        self.assertGreaterEqual(after["refused"], before["refused"] + 2)
-        self.assertEqual(before["server_transactions"], after["server_transactions"], "the refusal has made a transaction")
+        if counted:
+            self.assertGreaterEqual(after["refused"], before["refused"] + 2)
+            self.assertEqual(before["server_transactions"], after["server_transactions"], "the refusal has made a transaction")
         return first
 
     def help_comes(self, caller) -> None:
@@ -131,7 +128,7 @@ class Descriptors(LimitCase):
         call = alice.call("305").wait_answered()
         for free in (8, 0):
             with self.with_descriptors(free):
-                self.refused_at_the_door(carol)
+                self.refused_at_the_door(carol, counted=free > 0)  # without any the console is out of reach
                 self.assertEqual(200, carol.register().status)
                 self.assertEqual(200, call.reinvite().status)
                 self.help_comes(carol)
@@ -155,13 +152,7 @@ class Descriptors(LimitCase):
 
 
 class Memory(LimitCase):
-    sections = {"limits": 'memory = "32 MiB"', **HELP}
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        super().setUpClass()
-        if resident_mib(cls.engine) < 33:
-            raise unittest.SkipTest(f"the engine holds only {resident_mib(cls.engine)} MiB")
+    sections = {"limits": 'memory = "16 MiB"', **HELP}
 
     def test_past_the_limit_of_memory_calls_and_registrations_are_refused(self):
         carol = self.phone("carol", register=False)
@@ -179,7 +170,3 @@ class OtherStatus(LimitCase):
         call = alice.call("305").wait_answered()
         self.refused_at_the_door(carol, status=480)
         call.hang_up()
-
-
-def resident_mib(of: engine.Engine) -> int:
-    return int(Path(f"/proc/{of._process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
