@@ -3,6 +3,7 @@ import contextlib
 import os
 import resource
 import time
+
 from case import EngineCase
 from engine import free_port
 
