@@ -39,6 +39,10 @@ engine::engine(options o, const strowger::clock& time, virtual_time* by_hand)
         workers_.push_back(std::make_unique<worker>("call-" + std::to_string(i), time_));
     media::service_options m;
     m.threads = static_cast<int>(count_or_cores(options_.settings.engine.media_threads));
+    const auto& ports = options_.settings.media;
+    m.first_port = static_cast<std::uint16_t>(ports.first_port);
+    m.last_port = static_cast<std::uint16_t>(ports.last_port);
+    m.port_rest = ports.port_rest;
     media_ = std::make_unique<media::media_service>(time_, m);
     if (by_hand_ == nullptr) return;
     by_hand_->add(*control_);
@@ -59,6 +63,7 @@ engine::~engine() {
         by_hand_->remove(*files_);
         by_hand_->remove(*control_);
     }
+    if (load_) load_->stop();
     control_->stop();
     expiry_.cancel();
     for (auto& w : workers_) w->stop();
@@ -134,7 +139,9 @@ result<> engine::start() {
     d.fallback_context = s.dialplan.fallback_context;
     d.fallback_extension = s.dialplan.fallback_extension;
     dialplan_ = std::make_unique<dialplan_runtime>(*this, d);
+    load_ = std::make_unique<strowger::load>(*this);
     calls_ = std::make_unique<strowger::calls>(*this);
+    if (by_hand_ == nullptr) load_->start();
     module_loader::options m;
     m.directory = s.engine.module_directory.empty() ? beside_program("modules") : s.engine.module_directory;
     m.run_directory = s.engine.state_directory / "modules";

@@ -6,6 +6,7 @@
 #include "core/call/calls.hpp"
 #include "core/call/emergency.hpp"
 #include "core/call/ledger.hpp"
+#include "core/call/load.hpp"
 #include "core/call/user_activity.hpp"
 #include "core/channel/channel.hpp"
 #include "core/channel/phone.hpp"
@@ -63,6 +64,7 @@ public:
     registry<command> commands;
 
     strowger::calls& calls() noexcept { return *calls_; }
+    strowger::load& load() noexcept { return *load_; }
     strowger::ledger& ledger() noexcept { return *ledger_; }
     event_bus& events() noexcept { return *events_; }
     module_loader& modules() noexcept { return *modules_; }
@@ -105,6 +107,7 @@ private:
     std::unique_ptr<strowger::ledger> ledger_;
     std::unique_ptr<dialplan_runtime> dialplan_;
     std::unique_ptr<strowger::calls> calls_;
+    std::unique_ptr<strowger::load> load_;
     std::unique_ptr<module_loader> modules_;
     timer expiry_;
 };

@@ -1,5 +1,6 @@
 // The only file that includes Sofia's tag builders.
 #include "channels/sip/agent.hpp"
+#include "channels/sip/digest.hpp"
 #include "channels/sip/sofia_message.hpp"
 #include "channels/sip/text.hpp"
 #include "core/base/ids.hpp"
@@ -18,7 +19,6 @@
 #include <unistd.h>
 #include <unordered_map>
 
-#define NTA_LEG_MAGIC_T strowger::sip::agent::impl
 #define NTA_AGENT_MAGIC_T strowger::sip::agent::impl
 #define NTA_INCOMING_MAGIC_T struct strowger_sip_server
 #define NTA_OUTGOING_MAGIC_T struct strowger_sip_client
@@ -70,7 +70,8 @@ struct agent::impl {
     std::shared_ptr<agent_queue> queue;
     su_root_t* root = nullptr;
     nta_agent_t* nta = nullptr;
-    nta_leg_t* leg = nullptr;
+    std::vector<arrival_clock> clocks; ///< of the UDP sockets, in the order of the addresses
+    const std::string tag_key = random_hex(8);
     std::deque<std::string> idents; ///< Sofia keeps pointers to these, in transactions too
     int queue_wait = -1, timer_wait = -1, timer_fd = -1;
     transaction_id last_id = 0;
@@ -123,10 +124,11 @@ struct agent::impl {
     /// By UDP after all, as the same transaction; false when that is no choice.
     bool fall_back(client& c);
 
-    static const sip_via_t* answered_via(su_home_t* home, nta_incoming_t* irq);
+    static const sip_via_t* answered_via(su_home_t* home, msg_t* raw);
+    bool admitted(msg_t* raw, const sip_t* sip, tport_t* through);
 
     // Sofia's callbacks.
-    static int on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip);
+    void on_request(msg_t* raw, sip_t* sip);
     static int on_ack_or_cancel(server* s, nta_incoming_t* irq, const sip_t* sip);
     static int on_response(client* c, nta_outgoing_t* orq, const sip_t* sip);
     static int on_stray(impl* me, nta_agent_t*, msg_t* raw, sip_t* sip);
@@ -142,7 +144,17 @@ struct agent::impl {
 
 namespace {
 
+// What waits here longer than its sender waits for an answer is worth nothing: three thousand messages fit, which is a few tenths
+// of a second when more come than can be set up (the kernel doubles it, and counts 1.3 kB for a message).
+constexpr int receive_buffer = 2 * 1024 * 1024;
+
 std::string text_of(const char* s) { return s == nullptr ? std::string() : std::string(s); }
+
+std::string header_block(const header_list& headers) {
+    std::string out;
+    for (const auto& h : headers) out += fmt::format("{}: {}\r\n", clean(h.name), clean(h.value));
+    return out;
+}
 
 std::string to_wire(const message& m) {
     std::string out = m.status == 0 ? fmt::format("{} {} SIP/2.0\n", m.method, m.uri) : fmt::format("SIP/2.0 {}\n", m.status);
@@ -175,7 +187,9 @@ result<> agent::impl::open_sockets() {
     const auto* no_socket_yet = reinterpret_cast<const url_string_t*>(-1); // Sofia's NONE: null would bind every address at once
     nta = nta_agent_create(root, no_socket_yet, &impl::on_stray, this, NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(65536),
                            NTATAG_UDP_MTU(65535), NTATAG_PASS_100(1), NTATAG_USE_TIMESTAMP(0), NTATAG_EXTRA_100(0),
-                           NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1), TAG_END());
+                           NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(0), NTATAG_SERVER_RPORT(1), NTATAG_CLIENT_RPORT(1),
+                           NTATAG_STATELESS(1), // new requests come to on_stray, which may make a transaction of them
+                           TAG_END());
     if (nta == nullptr) return fail("Sofia has no agent: {}", std::strerror(errno));
     for (std::size_t i = 0; i < self->bound_.size(); ++i) {
         const auto& l = self->bound_[i];
@@ -183,16 +197,16 @@ result<> agent::impl::open_sockets() {
         for (const char* transport : {"udp", "tcp"}) {
             const auto one = fmt::format("sip:{}:{};transport={}", host_text(l.ip), l.port, transport);
             if (nta_agent_add_tport(nta, reinterpret_cast<const url_string_t*>(one.c_str()), TPTAG_IDENT(idents.back().c_str()),
-                                    TPTAG_QUEUESIZE(1000), TPTAG_PONG2PING(1), TPTAG_UDP_RMEM(8 * 1024 * 1024),
+                                    TPTAG_QUEUESIZE(1000), TPTAG_PONG2PING(1), TPTAG_UDP_RMEM(receive_buffer),
                                     TPTAG_UDP_WMEM(4 * 1024 * 1024), TAG_END()) < 0)
                 return fail("cannot listen on {}:{} ({}): {}; is another program using it?", l.ip, l.port, transport,
                             std::strerror(errno));
         }
+        clocks.emplace_back(l.ip, l.port);
     }
-    leg = nta_leg_tcreate(nta, &impl::on_request, this, NTATAG_NO_DIALOG(1), TAG_END());
     timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     su_wait_t wait[1];
-    if (leg == nullptr || timer_fd < 0 || su_wait_create(wait, queue->event_, SU_WAIT_IN) < 0)
+    if (timer_fd < 0 || su_wait_create(wait, queue->event_, SU_WAIT_IN) < 0)
         return fail("Sofia: {}", std::strerror(errno));
     queue_wait = su_root_register(root, wait, &impl::on_queue, this, 0);
     su_wait_create(wait, timer_fd, SU_WAIT_IN);
@@ -209,7 +223,6 @@ agent::impl::~impl() {
     servers.clear();
     clients.clear();
     bury();
-    if (leg != nullptr) nta_leg_destroy(leg);
     if (nta != nullptr) nta_agent_destroy(nta);
     if (queue_wait > 0) su_root_deregister(root, queue_wait);
     if (timer_wait > 0) su_root_deregister(root, timer_wait);
@@ -277,26 +290,58 @@ void agent::impl::trace(const char* direction, const message& m) const {
         set.trace(fmt::format("{} {}\n{}", direction, m.source.text(), to_wire(m)));
 }
 
-int agent::impl::on_request(impl* me, nta_leg_t*, nta_incoming_t* irq, const sip_t* sip) {
-    const turn running(*me);
-    msg_t* raw = nta_incoming_getrequest(irq);
-    auto m = me->convert(sip, raw, nta_incoming_transport(me->nta, irq, raw));
-    if (raw != nullptr) msg_destroy(raw);
-    me->trace("<-", m);
-    if (sip->sip_request->rq_method == sip_method_ack) {
-        nta_incoming_destroy(irq);
-        me->listener->on_request(0, std::move(m));
-        return 0;
+/// A request that fits no transaction: it makes one, unless it is refused at the door.
+void agent::impl::on_request(msg_t* raw, sip_t* sip) {
+    const auto method = sip->sip_request->rq_method;
+    auto* through = tport_delivered_by(nta_agent_tports(nta), raw);
+    if (method == sip_method_ack) { // of nobody's INVITE, or of one that was refused at the door: silence
+        if (traced()) trace("<-", convert(sip, raw, through));
+        return msg_destroy(raw);
     }
-    if (sip->sip_request->rq_method == sip_method_cancel) return 481; // one that fits an INVITE never comes here
+    if (method == sip_method_cancel) { // one that fits an INVITE never comes here
+        nta_msg_treply(nta, raw, 481, nullptr, TAG_END());
+        return;
+    }
+    if (!admitted(raw, sip, through)) return;
+    auto m = convert(sip, raw, through);
+    trace("<-", m);
+    auto* irq = nta_incoming_create(nta, nullptr, raw, sip, NTATAG_TPORT(through), TAG_END());
+    if (irq == nullptr) return;
     if (m.to_tag.empty()) nta_incoming_tag(irq, random_hex(8).c_str());
     auto s = std::make_unique<server>();
-    *s = {me, ++me->last_id, irq, sip->sip_request->rq_method == sip_method_invite};
+    *s = {this, ++last_id, irq, method == sip_method_invite};
     const auto id = s->id;
     nta_incoming_bind(irq, &impl::on_ack_or_cancel, s.get());
-    me->servers.emplace(id, std::move(s));
-    me->listener->on_request(id, std::move(m));
-    return 0;
+    servers.emplace(id, std::move(s));
+    listener->on_request(id, std::move(m));
+}
+
+/// False when it has been refused, and answered.
+bool agent::impl::admitted(msg_t* raw, const sip_t* sip, tport_t* through) {
+    const auto method = sip->sip_request->rq_method;
+    const bool begins = method == sip_method_invite || method == sip_method_register || method == sip_method_subscribe;
+    if (!begins || !set.admit || sip->sip_to->a_tag != nullptr) return true;
+    const auto from = read_origin(raw, through);
+    arrival a{sip->sip_request->rq_method_name, {}, from.peer.ip, false, {}};
+    a.credentials = sip->sip_authorization != nullptr || sip->sip_proxy_authorization != nullptr;
+    if (from.peer.transport == "udp" && from.listener < clocks.size()) a.waited = clocks[from.listener].waited();
+    su_home_t home[1] = {SU_HOME_INIT(home)};
+    su_home_init(home);
+    const auto* target = sip->sip_request->rq_url;
+    a.number = target->url_user != nullptr ? unescape(target->url_user) : text_of(url_as_string(home, target));
+    const auto no = set.admit(a);
+    if (no) {
+        auto* to = sip_to_dup(home, sip->sip_to); // with the same tag for each repetition (RFC 3261 §8.2.7)
+        const auto id = fmt::format("{}:{}:{}", tag_key, text_of(sip->sip_call_id->i_id), text_of(sip->sip_from->a_tag));
+        sip_to_tag(home, to, hash_hex(digest_algorithm::md5, id).substr(0, 16).c_str());
+        if (traced()) trace("<- refused", convert(sip, raw, through)); // reading all of it costs more than the refusal
+        const sip_via_t* via = answered_via(home, raw);
+        const auto block = header_block(no->headers);
+        nta_msg_treply(nta, raw, no->status, nullptr, SIPTAG_TO(to), TAG_IF(via != nullptr, SIPTAG_VIA(via)),
+                       SIPTAG_HEADER_STR(block.c_str()), TAG_END());
+    }
+    su_home_deinit(home);
+    return !no;
 }
 
 int agent::impl::on_ack_or_cancel(server* s, nta_incoming_t* irq, const sip_t* sip) {
@@ -338,9 +383,13 @@ int agent::impl::on_response(client* c, nta_outgoing_t* orq, const sip_t* sip) {
     return 0;
 }
 
-/// What fits no transaction. Only a 2xx to INVITE says something yet: it is repeated until it has its ACK.
+/// What fits no transaction. Of answers only a 2xx to INVITE says something yet: it is repeated until it has its ACK.
 int agent::impl::on_stray(impl* me, nta_agent_t*, msg_t* raw, sip_t* sip) {
     const turn running(*me);
+    if (sip != nullptr && sip->sip_request != nullptr) {
+        me->on_request(raw, sip);
+        return 0;
+    }
     if (sip != nullptr && sip->sip_status != nullptr && sip->sip_cseq != nullptr &&
         sip->sip_cseq->cs_method == sip_method_invite && sip->sip_status->st_status / 100 == 2) {
         auto m = me->convert(sip, raw, nullptr);
@@ -355,31 +404,17 @@ int agent::impl::on_stray(impl* me, nta_agent_t*, msg_t* raw, sip_t* sip) {
 
 namespace {
 
-std::string header_block(const header_list& headers) {
-    std::string out;
-    for (const auto& h : headers) out += fmt::format("{}: {}\r\n", clean(h.name), clean(h.value));
-    return out;
-}
 
 } // namespace
 
 /// The Vias of an answer where Sofia's own would lack `received`, which RFC 3581 §4 wants beside rport in any case; else null.
-const sip_via_t* agent::impl::answered_via(su_home_t* home, nta_incoming_t* irq) {
-    msg_t* raw = nta_incoming_getrequest(irq);
-    if (raw == nullptr) return nullptr;
-    sip_via_t* out = nullptr;
-    const auto* sip = sip_object(raw);
-    const auto* from = msg_addr(raw);
-    if (sip->sip_via != nullptr && sip->sip_via->v_rport != nullptr && sip->sip_via->v_received == nullptr && from != nullptr) {
-        char text[INET6_ADDRSTRLEN] = "";
-        if (from->su_family == AF_INET)
-            inet_ntop(AF_INET, &from->su_sin.sin_addr, text, sizeof text);
-        else
-            inet_ntop(AF_INET6, &from->su_sin6.sin6_addr, text, sizeof text);
-        out = sip_via_dup(home, sip->sip_via);
-        if (out != nullptr) msg_header_replace_param(home, out->v_common, su_sprintf(home, "received=%s", text));
-    }
-    msg_destroy(raw);
+const sip_via_t* agent::impl::answered_via(su_home_t* home, msg_t* raw) {
+    const auto* via = raw == nullptr ? nullptr : sip_object(raw)->sip_via;
+    const auto* from = raw == nullptr ? nullptr : msg_addr(raw);
+    if (via == nullptr || via->v_rport == nullptr || via->v_received != nullptr || from == nullptr) return nullptr;
+    auto* out = sip_via_dup(home, via);
+    if (out != nullptr)
+        msg_header_replace_param(home, out->v_common, su_sprintf(home, "received=%s", read_origin(raw, nullptr).peer.ip.c_str()));
     return out;
 }
 
@@ -394,7 +429,8 @@ void agent::reply(transaction_id id, response r) {
     const auto type = clean(r.content_type);
     su_home_t home[1] = {SU_HOME_INIT(home)};
     su_home_init(home);
-    const sip_via_t* via = impl::answered_via(home, irq);
+    msg_t* asked = nta_incoming_getrequest(irq);
+    const sip_via_t* via = impl::answered_via(home, asked);
     nta_incoming_treply(irq, r.status, nullptr, TAG_IF(via != nullptr, SIPTAG_VIA(via)),
                         TAG_IF(!block.empty(), SIPTAG_HEADER_STR(block.c_str())),
                         TAG_IF(with_body, SIPTAG_CONTENT_TYPE_STR(type.c_str())),
@@ -402,13 +438,12 @@ void agent::reply(transaction_id id, response r) {
     su_home_deinit(home);
     if (impl_->traced()) {
         if (msg_t* sent = nta_incoming_getresponse(irq)) {
-            msg_t* asked = nta_incoming_getrequest(irq);
             if (const auto* sip = sip_object(sent))
                 impl_->trace("->", impl_->convert(sip, asked, nta_incoming_transport(impl_->nta, irq, asked)));
-            if (asked != nullptr) msg_destroy(asked);
             msg_destroy(sent);
         }
     }
+    if (asked != nullptr) msg_destroy(asked);
     if (r.status >= 300 || (r.status >= 200 && !it->second->invite)) forget_server(id);
 }
 

@@ -1,6 +1,7 @@
 // The SIP stack: one thread with Sofia's transactions and transports. The only part that knows Sofia; its types stay in
 // agent.cpp.
 #pragma once
+#include "channels/sip/admission.hpp"
 #include "channels/sip/message.hpp"
 #include "core/async/job.hpp"
 #include "core/base/clock.hpp"
@@ -20,7 +21,7 @@ using transaction_id = std::uint64_t;
 /// Hears what arrives, on the stack's thread.
 class agent_listener {
 public:
-    /// A new request (not CANCEL, not a retransmission). ACK comes with id 0 when no INVITE of ours fits: never to be answered.
+    /// A new request: not CANCEL, not ACK, not a retransmission.
     virtual void on_request(transaction_id id, message m) = 0;
     /// The ACK to our final answer to an INVITE.
     virtual void on_ack(transaction_id id, message m) = 0;
@@ -71,11 +72,13 @@ std::string new_branch();
 
 class agent {
 public:
+    /// `admit` gives the answer to a request that would begin something and may not; no transaction is made then.
     /// `trace` gets each message as text when it is set and says so: direction, peer, text.
     struct options {
         std::vector<listen_address> listen;
         std::string user_agent;
         std::function<bool()> tracing; ///< false: no message is wanted, so that none need be made for it
+        std::function<std::optional<response>(const arrival&)> admit;
         std::function<bool(const message&)> wants_trace;
         std::function<void(std::string)> trace;
     };

@@ -25,6 +25,12 @@ public:
     virtual tl::expected<std::shared_ptr<leg_mailbox>, refusal> incoming(incoming_call what, std::unique_ptr<channel> line) = 0;
     virtual std::optional<refusal> would_refuse(std::string_view to_number) = 0;
     virtual bool is_emergency(std::string_view number) = 0;
+    /// Why nothing may begin that takes memory, if so.
+    virtual std::optional<refusal> short_of_memory() { return std::nullopt; }
+    /// How long a request may wait before it is refused for that.
+    virtual duration queue_delay() const { return std::chrono::milliseconds(100); }
+    /// Seconds, at random: those who are refused shall not come back together.
+    virtual int retry_after() { return 5; }
     /// What a user's devices must know. For an unknown one, or one without a secret, who can never authenticate: nothing but
     /// the digests that it is asked for, which tell it from no known one.
     virtual user_secret secret_of(std::string_view user) = 0;
@@ -53,6 +59,7 @@ struct settings {
     std::uint32_t min_expires = 60, max_expires = 3600;
     std::uint32_t nonce_seconds = 300;
     std::uint32_t first_answer_ms = 4000; ///< how long a called device may be silent altogether
+    int overload_status = 503; ///< what is refused for want of room or time gets this
     std::vector<sip::credentials> credentials;
     std::string public_address; ///< host, or host and port, by which peers outside the local networks reach us; empty: ours
     std::vector<address_range> local_networks;

@@ -26,7 +26,7 @@ result<std::string> local_address_towards(std::string_view numeric_address) {
     v6.sin6_family = AF_INET6;
     v4.sin_port = v6.sin6_port = htons(9); // any port does: connect() on UDP only looks for a route
     const int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return fail("socket: {}", std::strerror(errno));
+    if (fd < 0) return std::string(); // no descriptor is left
     sockaddr_storage own{};
     socklen_t size = sizeof own;
     const bool found = connect(fd, is_v4 ? reinterpret_cast<sockaddr*>(&v4) : reinterpret_cast<sockaddr*>(&v6),

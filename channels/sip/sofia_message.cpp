@@ -46,6 +46,29 @@ std::string header_text(const sip_header_t* h) {
 
 } // namespace
 
+origin read_origin(msg_t* raw, tport_t* through) {
+    origin o;
+    if (raw != nullptr) {
+        if (const su_sockaddr_t* from = msg_addr(raw)) {
+            char text[INET6_ADDRSTRLEN] = "";
+            if (from->su_family == AF_INET)
+                inet_ntop(AF_INET, &from->su_sin.sin_addr, text, sizeof text);
+            else if (from->su_family == AF_INET6)
+                inet_ntop(AF_INET6, &from->su_sin6.sin6_addr, text, sizeof text);
+            o.peer.ip = text;
+            o.peer.port = ntohs(from->su_port);
+        }
+    }
+    if (through == nullptr) return o;
+    const tp_name_t* name = tport_name(through);
+    o.peer.transport = text_of(name->tpn_proto);
+    std::transform(o.peer.transport.begin(), o.peer.transport.end(), o.peer.transport.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (name->tpn_ident != nullptr && name->tpn_ident[0] == 'l')
+        o.listener = parse_number(name->tpn_ident + 1).value_or(origin::unknown);
+    return o;
+}
+
 message read_message(const sip_t* sip, msg_t* raw, tport_t* through, const std::vector<listen_address>& bound) {
     message m;
     su_home_t home[1] = {SU_HOME_INIT(home)};
@@ -88,27 +111,9 @@ message read_message(const sip_t* sip, msg_t* raw, tport_t* through, const std::
     m.from = m.get("From");
     m.to = m.get("To");
 
-    if (raw != nullptr) {
-        if (const su_sockaddr_t* from = msg_addr(raw)) {
-            char text[INET6_ADDRSTRLEN] = "";
-            if (from->su_family == AF_INET)
-                inet_ntop(AF_INET, &from->su_sin.sin_addr, text, sizeof text);
-            else if (from->su_family == AF_INET6)
-                inet_ntop(AF_INET6, &from->su_sin6.sin6_addr, text, sizeof text);
-            m.source.ip = text;
-            m.source.port = ntohs(from->su_port);
-        }
-    }
-    if (through != nullptr) {
-        const tp_name_t* name = tport_name(through);
-        m.source.transport = text_of(name->tpn_proto);
-        std::transform(m.source.transport.begin(), m.source.transport.end(), m.source.transport.begin(),
-                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-        if (name->tpn_ident != nullptr && name->tpn_ident[0] == 'l') {
-            const auto index = parse_number(name->tpn_ident + 1);
-            if (index && *index < bound.size()) m.local_address = bound[*index].ip;
-        }
-    }
+    const auto from = read_origin(raw, through);
+    m.source = from.peer;
+    if (from.listener < bound.size()) m.local_address = bound[from.listener].ip;
     su_home_deinit(home);
     return m;
 }

@@ -38,8 +38,8 @@ bool trace_filter::wants(const message& m) const {
 
 user_agent::user_agent(host& core, settings set, std::string key, std::shared_ptr<agent_queue> queue,
                        std::shared_ptr<trace_filter> trace)
-    : core_(core), settings_(std::move(set)), key_(key), auth_(core, settings_, std::move(key)), queue_(std::move(queue)),
-      trace_(std::move(trace)), trunks_(*this, settings_.trunks) {}
+    : core_(core), settings_(std::move(set)), key_(key), auth_(core, settings_, std::move(key)), admission_(core, settings_),
+      queue_(std::move(queue)), trace_(std::move(trace)), trunks_(*this, settings_.trunks) {}
 
 result<> user_agent::open() {
     agent::options o;
@@ -50,6 +50,7 @@ result<> user_agent::open() {
     }
     o.user_agent = settings_.user_agent;
     o.tracing = [filter = trace_] { return filter->active(); };
+    o.admit = [this](const arrival& a) { return admission_.refuse(a); };
     o.wants_trace = [filter = trace_](const message& m) { return filter->wants(m); };
     // The log writes control characters as \xNN, so each line goes by itself.
     o.trace = [](std::string text) {
@@ -221,9 +222,6 @@ bool user_agent::well_formed(transaction_id id, const message& m) {
 }
 
 void user_agent::on_request(transaction_id id, message m) {
-    if (id == 0) { // ACK: for a dialog or for nobody, never answered
-        return;
-    }
     if (!well_formed(id, m)) return;
     if (!m.to_tag.empty()) {
         if (const auto d = dialog_of(m)) return d->on_request(id, m);

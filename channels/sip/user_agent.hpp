@@ -1,5 +1,6 @@
 // The SIP user agent: dispatches what the stack hears to dialogs and to the registrar. Lives on the SIP thread.
 #pragma once
+#include "channels/sip/admission.hpp"
 #include "channels/sip/agent.hpp"
 #include "channels/sip/authenticator.hpp"
 #include "channels/sip/dialog.hpp"
@@ -60,6 +61,8 @@ public:
     long under_way() const noexcept { return under_way_.use_count() - 1; }
 
     agent& stack() noexcept { return *stack_; }
+    /// What it has refused for want of room or time.
+    std::uint64_t refused_at_the_door() const noexcept { return admission_.refused(); }
     host& core() noexcept { return core_; }
     const settings& options() const noexcept { return settings_; }
     /// Of the channels that it makes; null until somebody set it.
@@ -120,6 +123,7 @@ private:
     settings settings_;
     const std::string key_;
     authenticator auth_;
+    admission admission_;
     std::shared_ptr<agent_queue> queue_;
     std::shared_ptr<trace_filter> trace_;
     std::shared_ptr<const int> under_way_ = std::make_shared<const int>(0);

@@ -148,7 +148,7 @@ task<void> call::answer() {
     if (caller_->up()) co_return;
     if (auto answered = caller_->answer(); !answered) {
         log::warn(*this, "cannot be answered: {}", answered.error().text);
-        hang_up(hangup_cause::incompatible);
+        hang_up(core_.media().exhausted() ? hangup_cause::congestion : hangup_cause::incompatible);
     }
     core_.events().publish(event_kind::call_answered, id_);
     co_return;

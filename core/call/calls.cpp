@@ -91,9 +91,16 @@ calls::calls(engine& core) : core_(core) {
 
 calls::~calls() = default;
 
-std::size_t calls::pick() noexcept { return next_.fetch_add(1, std::memory_order_relaxed) % shards_.size(); }
+/// The next worker in turn; one that is late is left out while others are not.
+std::size_t calls::pick() noexcept {
+    const auto first = next_.fetch_add(1, std::memory_order_relaxed) % shards_.size();
+    const auto late = core_.settings().limits.queue_delay;
+    for (std::size_t i = 0; i < shards_.size(); ++i)
+        if (const auto index = (first + i) % shards_.size(); core_.load().delay_of(index) <= late) return index;
+    return first;
+}
 
-bool calls::over_rate() {
+bool calls::over_rate(bool one_more) const {
     const auto limit = core_.settings().limits.calls_per_second;
     const std::lock_guard lock(rate_mutex_);
     const auto now = core_.time().now();
@@ -101,20 +108,31 @@ bool calls::over_rate() {
         rate_second_ = now;
         rate_count_ = 0;
     }
-    return limit != 0 && ++rate_count_ > limit;
+    if (rate_count_ >= limit) return true;
+    rate_count_ += one_more ? 1 : 0;
+    return false;
 }
 
 std::optional<refusal> calls::would_refuse(std::string_view to_number) const {
+    const auto refuse = [](hangup_cause why, std::string text) {
+        return refusal{why, retry_after_seconds(), std::move(text)};
+    };
     if (!core_.emergency().classify(to_number).empty()) return std::nullopt;
-    if (draining_) return refusal{hangup_cause::temporary_failure, 10, "the engine is stopping"};
+    if (draining_) return refuse(hangup_cause::temporary_failure, "the engine is stopping");
     if (count_ >= core_.settings().limits.calls) {
         at_calls_.refused(core_, "limits.calls");
-        return refusal{hangup_cause::congestion, 5, "limits.calls is reached"};
+        return refuse(hangup_cause::congestion, "limits.calls is reached");
     }
-    return std::nullopt;
+    if (over_rate(false)) {
+        at_rate_.refused(core_, "limits.calls_per_second");
+        return refuse(hangup_cause::congestion, "limits.calls_per_second is reached");
+    }
+    auto other = core_.load().shortage();
+    if (other) at_resources_.refused(core_, other->text);
+    return other;
 }
 
-void calls::limit_notice::refused(engine& core, const char* limit) {
+void calls::limit_notice::refused(engine& core, const std::string& limit) {
     ++count;
     const auto now = core.time().now();
     auto before = told.load();
@@ -126,12 +144,8 @@ void calls::limit_notice::refused(engine& core, const char* limit) {
 
 tl::expected<std::shared_ptr<leg_mailbox>, refusal> calls::incoming(incoming_call what, std::unique_ptr<channel> line,
                                                                     lease driver) {
-    const bool help = !core_.emergency().classify(what.to_number).empty();
     if (auto refused = would_refuse(what.to_number)) return tl::unexpected(std::move(*refused));
-    if (over_rate() && !help) {
-        at_rate_.refused(core_, "limits.calls_per_second");
-        return tl::unexpected(refusal{hangup_cause::congestion, 2, "limits.calls_per_second is reached"});
-    }
+    over_rate(true); // emergency calls count, and pass
     complete(what, core_.settings());
     const auto index = pick();
     auto& home = shards_[index]->home;
@@ -293,7 +307,7 @@ void calls::notify_emergency(call& c, const std::string& number) {
         what.number = target;
         what.caller = party{c.facts().from.number, "EMERGENCY " + number, false};
         what.call_id = c.id();
-        auto line = leg::originate(core_, c.home(), c.caller().audio_home(), std::move(what));
+        auto line = leg::originate(core_, c.home(), c.caller().audio_home(), std::move(what), {}, true);
         if (!line) {
             log::error(c, "cannot tell {} of the emergency call: {}", target, line.error().text);
             continue;

@@ -57,12 +57,13 @@ public:
 private:
     struct shard; ///< the calls of one worker, touched only there
     std::size_t pick() noexcept;
-    bool over_rate();
+    /// The calls of this second are as many as may be; else, one more has come.
+    bool over_rate(bool one_more) const;
     /// Publishes that a limit refuses calls, once a second.
     struct limit_notice {
         std::atomic<std::uint64_t> count{0}; ///< refused and not published
         std::atomic<instant> told{instant()};
-        void refused(engine& core, const char* limit);
+        void refused(engine& core, const std::string& limit);
     };
     struct notice; ///< somebody who is being told of an emergency call
     /// Brings the media figures of a call's legs up to date; false when there is no such call.
@@ -80,10 +81,10 @@ private:
     std::atomic<std::size_t> next_{0}, count_{0};
     std::atomic<std::uint64_t> total_{0};
     std::atomic<bool> draining_{false};
-    mutable limit_notice at_calls_, at_rate_;
-    std::mutex rate_mutex_;
-    instant rate_second_{};
-    unsigned rate_count_ = 0;
+    mutable limit_notice at_calls_, at_rate_, at_resources_;
+    mutable std::mutex rate_mutex_;
+    mutable instant rate_second_{};
+    mutable unsigned rate_count_ = 0;
 };
 
 } // namespace strowger

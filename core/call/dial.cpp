@@ -169,7 +169,8 @@ void dialling::start(attempt& a) {
     what.hops_left = facts.hops_left - 1;
     what.passed = facts.passed;
     auto& caller = call_.caller();
-    auto line = leg::originate(core_, call_.home(), caller.audio_home(), std::move(what), caller.likely_codec());
+    auto line =
+        leg::originate(core_, call_.home(), caller.audio_home(), std::move(what), caller.likely_codec(), call_.emergency());
     if (!line) {
         log::warn(call_, "cannot ring {}: {}", a.device.address, line.error().text);
         a.failed = hangup_cause::temporary_failure;

@@ -25,6 +25,7 @@ std::unique_ptr<leg> leg::incoming(engine& core, worker& home, media::media_thre
                                    std::unique_ptr<channel> line, lease driver, std::shared_ptr<leg_mailbox> events,
                                    std::string call_id) {
     auto made = std::unique_ptr<leg>(new leg(core, home, audio, std::move(call_id)));
+    made->help_ = !core.emergency().classify(what.to_number).empty();
     made->technology_ = what.driver;
     made->peer_ = what.peer;
     made->user_ = what.user;
@@ -38,11 +39,12 @@ std::unique_ptr<leg> leg::incoming(engine& core, worker& home, media::media_thre
 }
 
 result<std::unique_ptr<leg>> leg::originate(engine& core, worker& home, media::media_thread& audio, outgoing_call what,
-                                            const std::string& preferred_codec) {
+                                            const std::string& preferred_codec, bool help) {
     auto driver = core.drivers.find(what.to.driver, "call " + what.call_id);
     if (!driver) return fail("there is no channel driver '{}'; load its module", what.to.driver);
     auto made = std::unique_ptr<leg>(new leg(core, home, audio, what.call_id));
     made->outgoing_ = true;
+    made->help_ = help;
     made->technology_ = what.to.driver;
     made->peer_ = what.to.address;
     made->user_ = what.to.user;
@@ -97,7 +99,7 @@ result<> leg::open_audio(const media_description& with) {
         figures_->final = false;
         return {};
     }
-    auto opened = media::stream::open_rtp(core_.media(), *audio_home_, with.local_address, events_, call_id_);
+    auto opened = media::stream::open_rtp(core_.media(), *audio_home_, with.local_address, events_, call_id_, help_);
     if (!opened) return fail(opened);
     stream_ = std::move(*opened);
     figures_->final = false;

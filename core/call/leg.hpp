@@ -39,9 +39,10 @@ public:
     static std::unique_ptr<leg> incoming(engine& core, worker& home, media::media_thread& audio, const incoming_call& what,
                                          std::unique_ptr<channel> line, lease driver, std::shared_ptr<leg_mailbox> events,
                                          std::string call_id);
-    /// Starts to ring an endpoint. `preferred_codec` ("PCMA") is offered first, so that a bridge need not transcode.
+    /// Starts to ring an endpoint. `preferred_codec` ("PCMA") is offered first, so that a bridge need not transcode. For an
+    /// emergency call (`help`) there are ports when others get none.
     static result<std::unique_ptr<leg>> originate(engine& core, worker& home, media::media_thread& audio, outgoing_call what,
-                                                  const std::string& preferred_codec = {});
+                                                  const std::string& preferred_codec = {}, bool help = false);
     ~leg();
 
     const std::string& id() const noexcept { return id_; }
@@ -148,7 +149,7 @@ private:
     const std::string id_;
     std::string call_id_;
     std::string technology_, peer_, user_;
-    bool outgoing_ = false;
+    bool outgoing_ = false, help_ = false;
     state state_ = state::idle;
     std::optional<hangup_cause> cause_;
     std::vector<std::string> elsewhere_;

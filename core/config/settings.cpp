@@ -34,6 +34,7 @@ public:
         read_section("sounds", [this](reader& r) { read_sounds(r); });
         read_section("limits", [this](reader& r) { read_limits(r); });
         read_section("ledger", [this](reader& r) { read_ledger(r); });
+        read_section("media", [this](reader& r) { read_media(r); });
         read_section("emergency", [this](reader& r) { read_emergency(r); });
         read_section("events", [this](reader& r) { read_events(r); });
         read_users();
@@ -51,8 +52,8 @@ private:
 
     /// Anything that is no section of the core belongs to a module, unless it looks like a slip of the pen.
     void check_names_of_sections() {
-        static const std::vector<std::string> sections = {"engine",    "dialplan", "sounds", "limits", "ledger",
-                                                          "emergency", "events",   "users"};
+        static const std::vector<std::string> sections = {"engine", "dialplan", "sounds",    "limits", "ledger",
+                                                          "media",  "events",   "emergency", "users"};
         std::vector<std::string> modules;
         if (const auto* named = root_["engine"]["modules"].items())
             for (const auto& each : *named) modules.push_back(each.text_or(""));
@@ -108,6 +109,10 @@ private:
         auto& to = out.limits;
         r.integer("calls", to.calls, 1, 1'000'000);
         r.integer("calls_per_second", to.calls_per_second, 1, 100'000);
+        r.bytes("memory", to.memory, 0, std::uint64_t(1) << 40);
+        if (to.memory != 0 && to.memory < 16u << 20)
+            r.complain("memory", "the engine alone needs more; at least 16 MiB, or 0 for the limit of the control group");
+        r.span_of_time("queue_delay", to.queue_delay, 10, 10'000);
         r.span_of_time("max_call_seconds", to.max_call_seconds, 1, most_seconds);
         r.span_of_time("rtp_timeout_seconds", to.rtp_timeout_seconds, 0, most_seconds);
     }
@@ -115,6 +120,15 @@ private:
     void read_ledger(reader& r) {
         r.span_of_time("keep_days", out.ledger.keep_days, 1, 36'500);
         r.integer("keep_records", out.ledger.keep_records, 1, 1'000'000'000);
+    }
+
+    void read_media(reader& r) {
+        auto& to = out.media;
+        r.integer("first_port", to.first_port, 1024, 65534);
+        r.integer("last_port", to.last_port, 1025, 65535);
+        if (to.last_port < to.first_port + 7)
+            r.complain("last_port", "a call between two phones takes four ports; make the range eight ports at least");
+        r.span_of_time("port_rest", to.port_rest, 0, 3600);
     }
 
     void read_emergency(reader& r) {

@@ -58,6 +58,11 @@ struct sounds_settings {
 struct limits_settings {
     unsigned calls = 1000;
     unsigned calls_per_second = 50;
+    /// Bytes that the process may hold before it takes no more; 0: nine tenths of what its control group may hold, if that has a
+    /// limit.
+    std::uint64_t memory = 0;
+    /// What waits longer than this before it is looked at comes too late: new requests are refused.
+    std::chrono::milliseconds queue_delay{100};
     std::chrono::seconds max_call_seconds = std::chrono::hours(4);
     /// A call whose sound stays away for so long is ended; 0 switches this off.
     std::chrono::seconds rtp_timeout_seconds{60};
@@ -67,6 +72,14 @@ struct limits_settings {
 struct ledger_settings {
     std::chrono::days keep_days{90};
     std::uint64_t keep_records = 1'000'000;
+};
+
+/// `[media]`
+struct media_settings {
+    /// RTP takes even ports of this range, RTCP the odd ones behind them.
+    unsigned first_port = 16384, last_port = 32767;
+    /// How long a pair of ports is left alone after a call, unless all others are taken.
+    std::chrono::seconds port_rest{30};
 };
 
 /// `[emergency]`
@@ -115,6 +128,7 @@ struct settings {
     sounds_settings sounds;
     limits_settings limits;
     ledger_settings ledger;
+    media_settings media;
     emergency_settings emergency;
     events_settings events;
     std::map<std::string, user_settings, std::less<>> users;

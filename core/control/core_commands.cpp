@@ -24,6 +24,7 @@ value worker_rows(engine& core) {
 
 result<command_reply> show(engine& core, instant began) {
     const auto ports = core.media().ports();
+    const auto load = core.load().now();
     std::size_t running = 0;
     for (const auto& m : core.modules().list())
         if (m.state == "running") ++running;
@@ -41,6 +42,12 @@ result<command_reply> show(engine& core, instant began) {
                      {"stopping", core.calls().draining()},
                      {"modules", running},
                      {"media_ports", value::table{{"in_use", ports.in_use}, {"at_rest", ports.at_rest}, {"total", ports.total}}},
+                     {"resources", value::table{{"resident_bytes", load.resident},
+                                                {"memory_limit", load.memory_limit},
+                                                {"memory_given_back", load.given_back},
+                                                {"descriptors", load.descriptors},
+                                                {"descriptor_limit", load.descriptor_limit},
+                                                {"queue_delay_ms", to_number(load.queue_delay) * 1000}}},
                      {"threads", worker_rows(core)}},
         {},
         {}};

@@ -53,6 +53,7 @@ private:
 
 descriptor program::take_signals() {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN); // the write that a file size limit forbids then fails like one to a full disk
     sigset_t set;
     ::sigemptyset(&set);
     ::sigaddset(&set, SIGINT);

@@ -43,7 +43,10 @@ std::vector<worker*> media_service::workers() {
 
 media_service::port_figures media_service::ports() const {
     const auto f = impl_->ports->now();
-    return {f.in_use, f.at_rest, f.total};
+    return {f.in_use, f.at_rest, f.total, f.usable};
 }
+
+bool media_service::exhausted() const noexcept { return impl_->ports->exhausted(); }
+void media_service::keep_spare_sockets() { impl_->ports->keep_spare_sockets(); }
 
 } // namespace strowger::media

@@ -39,8 +39,15 @@ public:
     std::vector<worker*> workers();
 
     /// Port pairs in use and at rest; any thread.
-    struct port_figures { std::size_t in_use, at_rest, total; };
+    struct port_figures {
+        std::size_t in_use, at_rest, total;
+        std::size_t usable; ///< by ordinary calls, now: some are kept back for emergency calls
+    };
     port_figures ports() const;
+    /// The last stream that was asked for was not opened for want of ports or descriptors; any thread.
+    bool exhausted() const noexcept;
+    /// To be called now and then: emergency calls are served from sockets that are kept open.
+    void keep_spare_sockets();
 
     struct impl;
     impl& inside() noexcept { return *impl_; }

@@ -13,8 +13,8 @@ stream::~stream() {
 }
 
 result<std::unique_ptr<stream>> stream::open_rtp(media_service& service, media_thread& home, const std::string& local_address,
-                                                 std::shared_ptr<leg_mailbox> events, std::string call_id) {
-    auto ports = service.inside().ports->open(local_address);
+                                                 std::shared_ptr<leg_mailbox> events, std::string call_id, bool help) {
+    auto ports = service.inside().ports->open(local_address, help ? urgency::emergency : urgency::ordinary);
     if (!ports) return fail(ports);
     return std::make_unique<stream>(std::make_shared<stream_core>(static_cast<media_thread_impl&>(home), std::move(*ports),
                                                                   nullptr, std::move(events), std::move(call_id), local_address));

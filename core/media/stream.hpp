@@ -38,9 +38,10 @@ class media_service;
 /// closes the sockets; the port pair then rests for 30 s before it is used again.
 class stream {
 public:
-    /// Binds an RTP/RTCP port pair on `local_address`. Fails when there are no ports or descriptors left.
+    /// Binds an RTP/RTCP port pair on `local_address`. Fails when there are no ports or descriptors left; some are kept for calls
+    /// with `help`, emergency calls.
     static result<std::unique_ptr<stream>> open_rtp(media_service& service, media_thread& home, const std::string& local_address,
-                                                    std::shared_ptr<leg_mailbox> events, std::string call_id);
+                                                    std::shared_ptr<leg_mailbox> events, std::string call_id, bool help = false);
     static std::unique_ptr<stream> open_pipe(media_service& service, media_thread& home, std::shared_ptr<frame_pipe> pipe,
                                              std::shared_ptr<leg_mailbox> events, std::string call_id);
     ~stream();

@@ -51,22 +51,28 @@ void udp_socket::close() noexcept {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
-udp_socket bind_udp(const socket_address& local) noexcept {
-    udp_socket s(::socket(local.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
+udp_socket open_udp(int family) noexcept {
+    udp_socket s(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
     if (!s) return s;
     constexpr int voice = 46 << 2, one = 1;
-    if (local.family() == AF_INET6) {
+    if (family == AF_INET6) {
         ::setsockopt(s.fd(), IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
         ::setsockopt(s.fd(), IPPROTO_IPV6, IPV6_TCLASS, &voice, sizeof voice);
     } else {
         ::setsockopt(s.fd(), IPPROTO_IP, IP_TOS, &voice, sizeof voice);
     }
-    if (::bind(s.fd(), local.data(), local.size()) != 0) {
+    return s;
+}
+
+udp_socket bind_udp(udp_socket s, const socket_address& local) noexcept {
+    if (s && ::bind(s.fd(), local.data(), local.size()) != 0) {
         const int why = errno;
         s.close();
         errno = why;
     }
     return s;
 }
+
+udp_socket bind_udp(const socket_address& local) noexcept { return bind_udp(open_udp(local.family()), local); }
 
 } // namespace strowger::media

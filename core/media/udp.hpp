@@ -62,8 +62,12 @@ private:
     int fd_ = -1;
 };
 
-/// A socket bound there, SOCK_NONBLOCK and SOCK_CLOEXEC, marked as voice (DSCP EF, RFC 4594). On failure errno says why and the
-/// socket is none.
+/// A socket of that family, SOCK_NONBLOCK and SOCK_CLOEXEC, marked as voice (DSCP EF, RFC 4594). On failure errno says why and
+/// the socket is none.
+udp_socket open_udp(int family) noexcept;
+/// Binds it there, or closes it: the same on failure.
+udp_socket bind_udp(udp_socket s, const socket_address& local) noexcept;
+/// Both.
 udp_socket bind_udp(const socket_address& local) noexcept;
 
 } // namespace strowger::media

@@ -18,6 +18,7 @@ import changes
 from engine import Engine, register
 from load import Sipp, calls
 from measure import Failed, Generator, Program, Tool, free_port, resident_kb
+from overload import overload
 
 RATE = 300          # calls a second
 BRIDGES = 100       # calls with sound
@@ -252,6 +253,7 @@ class Bench:
             "dialplan.reload_5000": (partial(changes.reload, self),),
             "module.cycle": (partial(changes.cycle, self),),
             "threads.per_call": (partial(changes.threads_per_call, self),),
+            "setup.overload.goodput": (partial(overload, self),),
         }
 
     def run(self, wanted: str) -> None:

@@ -28,7 +28,7 @@ def request(method: str, port: int, local: int, sequence: int, user: str, extra:
 class Engine(Program):
     """`strowger run` of a build, with the settings of this folder, its dialplan or another, and a state of its own."""
 
-    def __init__(self, build: Path, folder: Path, dialplan: Path | None = None):
+    def __init__(self, build: Path, folder: Path, dialplan: Path | None = None, extra: str = ""):
         self.port, self.output = free_port(), folder / "engine.log"
         (folder / "sounds").mkdir(parents=True, exist_ok=True)
         write_tone(folder / "sounds" / "bench-tone.wav")
@@ -36,7 +36,7 @@ class Engine(Program):
         values = {"BUILD": build, "FOLDER": folder, "DIALPLAN": dialplan or HERE / "dialplan", "PORT": self.port}
         for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
-        (folder / "strowger.toml").write_text(text)
+        (folder / "strowger.toml").write_text(text + extra)
         started = time.monotonic()
         with open(self.output, "w") as output:
             super().__init__(build / "strowger", "run", "--config", folder / "strowger.toml", "--socket", folder / "control",

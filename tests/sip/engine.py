@@ -89,7 +89,8 @@ class Engine:
     """One running engine. `settings_extra` is appended to the generated TOML; `sections` adds keys to a generated section."""
 
     def __init__(self, dialplan: str | Path = HERE / "dialplan", users: dict[str, tuple[str, str]] | None = None,
-                 settings_extra: str = "", sections: dict[str, str] | None = None, listen_too: tuple[str, ...] = ()):
+                 settings_extra: str = "", sections: dict[str, str] | None = None, listen_too: tuple[str, ...] = (),
+                 environment: dict[str, str] | None = None):
         self.users = users or USERS
         self.folder = Path(tempfile.mkdtemp(prefix="strowger-test-"))
         self.port = free_port()
@@ -99,6 +100,7 @@ class Engine:
         self.settings_file = self.folder / "strowger.toml"
         self.listen_too = listen_too
         self._sections, self._extra = sections or {}, settings_extra
+        self.environment = environment or {}
         self._process: subprocess.Popen | None = None
 
     def settings(self) -> str:
@@ -126,7 +128,7 @@ class Engine:
         shutil.copytree(self.dialplan, self.folder / "dialplan", dirs_exist_ok=True)
         write_music(self.folder / "music.wav")
         self.settings_file.write_text(self.settings())
-        environment = dict(os.environ)
+        environment = {**os.environ, **self.environment}
         environment.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
         environment.setdefault("LSAN_OPTIONS", f"suppressions={HERE / 'leaks.supp'}:print_suppressions=0")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
