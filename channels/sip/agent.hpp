@@ -1,7 +1,8 @@
 // The SIP stack: one thread with Sofia's transactions and transports. The only part that knows Sofia; its types stay in
-// agent.cpp.
+// agent_impl.hpp.
 #pragma once
 #include "channels/sip/admission.hpp"
+#include "channels/sip/listen_address.hpp"
 #include "channels/sip/message.hpp"
 #include "core/async/job.hpp"
 #include "core/base/clock.hpp"
@@ -10,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,16 +58,6 @@ private:
     bool armed_ = false, closed_ = false;
     int event_ = -1;
 };
-
-/// Our own socket.
-struct listen_address {
-    std::string ip;  ///< numeric; "0.0.0.0" and "::" stand for every address of the machine
-    std::uint16_t port = 5060;
-};
-/// "192.0.2.1:5060", "[::1]:5060", "0.0.0.0".
-result<listen_address> parse_listen(std::string_view text);
-/// Replaces "every address" by each of them, so that we know from which one a peer is reached.
-std::vector<listen_address> expand_listen(const std::vector<listen_address>& wanted);
 
 /// Of a request; unguessable.
 std::string new_branch();

@@ -1,8 +1,9 @@
 // Trunks in the configuration: peers known by their address, such as a provider or another exchange.
 #pragma once
 #include "channels/sip/address_range.hpp"
-#include "channels/sip/agent.hpp"
+#include "channels/sip/listen_address.hpp"
 #include "core/config/section.hpp"
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>

@@ -128,7 +128,7 @@ std::optional<refusal> calls::would_refuse(std::string_view to_number) const {
         return refuse(hangup_cause::congestion, "limits.calls_per_second is reached");
     }
     auto other = core_.load().shortage();
-    if (other) at_resources_.refused(core_, other->text);
+    if (other) at_resources_.refused(core_, other->why);
     return other;
 }
 

@@ -73,12 +73,10 @@ class Layout(Checks):
         self.finds(check, "core/call/a.cpp", "#include <sofia-sip/su.h>\n")
         self.passes(check, "channels/sip/a.cpp", "#include <sofia-sip/su.h>\n")
 
-    def test_one_file_uses_tags(self):
-        check = layout.one_file_calls_sofia_with_tags
-        one = {"channels/sip/a.cpp": "#include <sofia-sip/nta_tag.h>\nvoid f() { g(NTATAG_UA(0), TAG_END()); }\n"}
-        self.assertEqual(self.faults(check, one), [])
-        two = {**one, "channels/sip/b.cpp": "\nvoid f() { g(TAG_END()); }\n"}
-        self.assertEqual(self.faults(check, two), ["channels/sip/a.cpp:1", "channels/sip/b.cpp:2"])
+    def test_the_agent_alone_uses_tags(self):
+        check = layout.only_the_agent_calls_sofia_with_tags
+        self.passes(check, "channels/sip/agent_send.cpp", "#include <sofia-sip/nta_tag.h>\nvoid f() { g(TAG_END()); }\n")
+        self.finds(check, "channels/sip/b.cpp", "\nvoid f() { g(TAG_END()); }\n", 2)
 
     def test_a_folder_of_a_module_builds_it(self):
         check = layout.every_module_is_built_as_one
