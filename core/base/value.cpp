@@ -1,6 +1,10 @@
 #include "core/base/value.hpp"
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
+#include <fmt/format.h>
+#include <iterator>
+#include <optional>
 
 namespace strowger {
 
@@ -29,31 +33,85 @@ std::string value::text_or(std::string otherwise) const { return text() != nullp
 
 namespace {
 
-boost::json::value to_boost(const value& v, const boost::json::storage_ptr& in) {
-    if (const auto* b = v.boolean()) return *b;
-    if (const auto* i = v.integer()) return *i;
-    if (const auto* d = v.real()) return *d;
-    if (const auto* s = v.text()) return boost::json::value(boost::json::string(*s, in));
-    if (const auto* l = v.items()) {
-        boost::json::array out(in);
-        out.reserve(l->size());
-        for (const auto& item : *l) out.push_back(to_boost(item, in));
-        return out;
-    }
-    if (const auto* t = v.fields()) {
-        boost::json::object out(in);
-        out.reserve(t->size());
-        for (const auto& [key, item] : *t) out.emplace(key, to_boost(item, in));
-        return out;
-    }
-    return nullptr;
+/// Bytes of the UTF-8 character (RFC 3629) that a text begins with; 0 when it begins with none.
+std::size_t character_length(std::string_view s) {
+    const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u; };
+    const auto first = byte(0), second = byte(1);
+    if (first < 0x80) return 1;
+    const std::size_t length = first >= 0xc2 && first < 0xe0   ? 2
+                               : first >= 0xe0 && first < 0xf0 ? 3
+                               : first >= 0xf0 && first < 0xf5 ? 4
+                                                               : 0;
+    for (std::size_t i = 1; i < length; ++i)
+        if ((byte(i) & 0xc0u) != 0x80) return 0;
+    const bool too_long = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
+    const bool no_character = (first == 0xed && second > 0x9f) || (first == 0xf4 && second > 0x8f);
+    return too_long || no_character ? 0 : length;
 }
 
-/// The copy that the library writes from lives in one piece of memory, on the stack if it is small.
-std::string in_one_line(const value& v) {
-    unsigned char room[4096];
-    boost::json::monotonic_resource copies(room);
-    return boost::json::serialize(to_boost(v, &copies));
+/// Names and texts of peers are in here: what is no UTF-8 becomes U+FFFD, so that the JSON is JSON whatever they send.
+void write_text(std::string_view s, std::string& out) {
+    out += '"';
+    while (!s.empty()) {
+        const auto length = character_length(s);
+        const char c = s.front();
+        if (length == 0) out += "\xef\xbf\xbd";
+        else if (c == '"' || c == '\\') (out += '\\') += c;
+        else if (c == '\n') out += "\\n";
+        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<int>(c));
+        else out += s.substr(0, length);
+        s.remove_prefix(std::max<std::size_t>(length, 1));
+    }
+    out += '"';
+}
+
+void write_number(double d, std::string& out) {
+    const auto begin = out.size();
+    if (!std::isfinite(d)) {
+        out += "null";
+        return;
+    }
+    fmt::format_to(std::back_inserter(out), "{}", d);
+    if (out.find_first_of(".e", begin) == out.npos) out += ".0"; // that it is read as what it is
+}
+
+/// `depth`: how far lines are indented; nothing for one line.
+void write(const value& v, std::string& out, std::optional<std::size_t> depth) {
+    const auto line = [&](std::size_t more) {
+        if (depth) out.append(1, '\n').append(2 * (*depth + more), ' ');
+    };
+    const auto inner = depth ? std::optional(*depth + 1) : std::nullopt;
+    bool first = true;
+    const auto next = [&] {
+        if (!std::exchange(first, false)) out += ',';
+        line(1);
+    };
+    if (const auto* b = v.boolean()) out += *b ? "true" : "false";
+    else if (const auto* i = v.integer()) fmt::format_to(std::back_inserter(out), "{}", *i);
+    else if (const auto* d = v.real()) write_number(*d, out);
+    else if (const auto* s = v.text()) write_text(*s, out);
+    else if (const auto* l = v.items()) {
+        out += '[';
+        for (const auto& item : *l) {
+            next();
+            write(item, out, inner);
+        }
+        if (!first) line(0);
+        out += ']';
+    } else if (const auto* t = v.fields()) {
+        out += '{';
+        for (const auto& [key, item] : *t) {
+            next();
+            write_text(key, out);
+            out += depth ? ": " : ":";
+            write(item, out, inner);
+        }
+        if (!first) line(0);
+        out += '}';
+    } else {
+        out += "null";
+    }
 }
 
 value from_boost(const boost::json::value& v) {
@@ -78,39 +136,11 @@ value from_boost(const boost::json::value& v) {
     return {};
 }
 
-void write_indented(const value& v, std::string& out, std::size_t depth) {
-    const auto line = [&](std::size_t d) { out.append(1, '\n').append(2 * d, ' '); };
-    if (const auto* l = v.items(); l != nullptr && !l->empty()) {
-        out += '[';
-        for (std::size_t i = 0; i < l->size(); ++i) {
-            if (i != 0) out += ',';
-            line(depth + 1);
-            write_indented((*l)[i], out, depth + 1);
-        }
-        line(depth);
-        out += ']';
-    } else if (const auto* t = v.fields(); t != nullptr && !t->empty()) {
-        out += '{';
-        bool first = true;
-        for (const auto& [key, item] : *t) {
-            if (!std::exchange(first, false)) out += ',';
-            line(depth + 1);
-            out += boost::json::serialize(boost::json::string(key)) + ": ";
-            write_indented(item, out, depth + 1);
-        }
-        line(depth);
-        out += '}';
-    } else {
-        out += in_one_line(v);
-    }
-}
-
 } // namespace
 
 std::string to_json(const value& v, bool indent) {
-    if (!indent) return in_one_line(v);
     std::string out;
-    write_indented(v, out, 0);
+    write(v, out, indent ? std::optional<std::size_t>(0) : std::nullopt);
     return out;
 }
 
