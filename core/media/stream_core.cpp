@@ -154,7 +154,7 @@ void stream_core::configure(const sdp::agreed_audio& agreed, const source_policy
         detector_ = std::make_unique<dtmf_detector>();
 
     packing_.reset();
-    timeline_.change_source();
+    change_source();
     first_packet_due_ = true;
     silence_told_ = false;
     silence_from_ = now();
@@ -172,14 +172,14 @@ void stream_core::set_silence_limit(duration limit) {
 
 void stream_core::play(std::uint64_t id, std::vector<play_item> items, int times) {
     player_ = std::make_unique<player>(id, std::move(items), times);
-    timeline_.change_source();
+    change_source();
     pace();
 }
 
 void stream_core::stop_playing() {
     if (!player_) return;
     player_.reset();
-    timeline_.change_source();
+    change_source();
 }
 
 void stream_core::send_digits(std::uint64_t id, std::string digits) {
@@ -200,11 +200,11 @@ void stream_core::connect(std::shared_ptr<connection> with) {
     if (++with->told < 2) return;
     with->hearer->heard_ = with->heard;
     with->heard->sink_ = with->hearer;
-    with->hearer->timeline_.change_source();
+    with->hearer->change_source();
     if (with->both) {
         with->heard->heard_ = with->hearer;
         with->hearer->sink_ = with->heard;
-        with->heard->timeline_.change_source();
+        with->heard->change_source();
     }
 }
 
@@ -215,7 +215,7 @@ void stream_core::part() {
         s->sink_ = s->heard_ = nullptr;
         s->packing_.reset();
         s->pipe_filled_ = 0;
-        s->timeline_.change_source();
+        s->change_source();
     }
 }
 
