@@ -6,7 +6,7 @@ namespace {
 constexpr duration sample_time = std::chrono::microseconds{125};
 constexpr std::int16_t largest_gap = 3000, largest_disorder = 63;
 /// While the new SSRC speaks, packets of the old one are stragglers.
-constexpr duration overlap = std::chrono::milliseconds{200};
+constexpr duration overlap = std::chrono::milliseconds{100};
 /// How far timestamps may run ahead of the time that passed: a packet that was held up on its way lets the next one look early.
 constexpr std::int64_t most_ahead = 8000 / 2;
 /// And how far behind it: networks stall for seconds, and then deliver.

@@ -133,7 +133,8 @@ void stream_core::configure(const sdp::agreed_audio& agreed, const source_policy
     rtcp_to_ = agreed.rtcp_mux ? remote : socket_address::parse(agreed.remote_rtcp_address, agreed.remote_rtcp_port);
     if (rtcp_to_ && (rtcp_to_.port() == 0 || rtcp_to_.unspecified())) rtcp_to_ = {};
 
-    payloads_.fill(payload::unknown);
+    // What was agreed before is understood on: the peer may speak so until our answer has come, and a payload type keeps its
+    // meaning (RFC 3264 §8.3.2).
     payloads_[comfort_noise] = payload::ignored;
     const auto map = [this](int type, payload what) {
         if (type >= 0 && type < 128) payloads_[static_cast<std::size_t>(type)] = what;
