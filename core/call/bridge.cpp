@@ -24,6 +24,9 @@ bridge::~bridge() {
 }
 
 void bridge::update() {
+    // An offer in mid-call is answered with what the other side speaks, where that can be.
+    a_.prefer_codec(b_.codec());
+    b_.prefer_codec(a_.codec());
     play_music(b_, a_.held(), music_to_b_);
     play_music(a_, b_.held(), music_to_a_);
 }

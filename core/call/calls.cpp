@@ -26,6 +26,7 @@ call_line line_of(const call& c) {
     l.context = c.context();
     l.extension = c.extension();
     l.codec = c.caller().codec();
+    if (c.connected != nullptr && c.connected->codec() != l.codec) l.codec += " -> " + c.connected->codec();
     l.age = c.age();
     l.answered = c.answered();
     l.emergency = c.emergency();

@@ -16,6 +16,9 @@ constexpr duration pause_between = 250ms, pause_at_the_end = 60s;
 
 value moment(const std::optional<wall_time>& t) { return t ? value(to_text(*t)) : value(); }
 
+/// What two legs speak: one codec, or the conversion between two.
+std::string spoken(const std::string& a, const std::string& b) { return a == b ? a : a + " -> " + b; }
+
 double seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 
 value media_of(const media_figures& m) {
@@ -89,12 +92,17 @@ value ledger_draft::finish(const value::table& head) {
     std::stable_sort(legs_.begin(), legs_.end(), [](const leg_line& a, const leg_line& b) {
         return a.fields.at("began").text_or("") < b.fields.at("began").text_or("");
     });
+    const auto codec_of = [this](const std::string& id) {
+        const auto it = std::find_if(legs_.begin(), legs_.end(), [&](const leg_line& l) { return l.id == id; });
+        return it == legs_.end() ? std::string() : it->fields.at("codec").text_or("");
+    };
+    for (const auto& t : talks_)
+        talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", to_text(t.from)}, {"to", moment(t.to)},
+                                        {"codec", spoken(codec_of(t.a), codec_of(t.b))}});
     for (auto& l : legs_) {
         if (const auto& counted = l.figures->now) l.fields["media"] = media_of(*counted);
         legs.emplace_back(std::move(l.fields));
     }
-    for (const auto& t : talks_)
-        talks.emplace_back(value::table{{"a", t.a}, {"b", t.b}, {"from", to_text(t.from)}, {"to", moment(t.to)}});
     for (const auto& c : children_) children.emplace_back(c);
     const auto end = talks_.empty() ? wall_time() : talks_.back().to.value_or(talks_.back().from);
     record["id"] = call_id_;

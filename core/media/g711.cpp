@@ -85,49 +85,52 @@ constexpr auto to_pcma = make_table<std::uint8_t, 256>(
 constexpr auto to_pcmu = make_table<std::uint8_t, 256>(
     [](unsigned i) { return pcmu_number_of_pcma((i ^ pcma_line) & 127) ^ pcmu_line ^ (~i & sign); });
 
-template <class In, class Out> void convert(std::span<const In> in, std::span<Out> out, Out (*one)(In) noexcept) noexcept {
-    const auto count = std::min(in.size(), out.size());
-    for (std::size_t i = 0; i < count; ++i) out[i] = one(in[i]);
-}
-
-} // namespace
-
-std::byte encode_pcmu(std::int16_t sample) noexcept {
+// What is called for every sample is not exported: the compiler may put it where it is needed.
+std::byte to_pcmu_code(std::int16_t sample) noexcept {
     // The decision values of mu-law are the same on both sides of zero.
     const int magnitude = sample < 0 ? -sample : sample;
     const unsigned code = pcmu_codes[static_cast<std::size_t>(magnitude) >> 2];
     return static_cast<std::byte>(sample < 0 ? code ^ sign : code);
 }
-
-std::byte encode_pcma(std::int16_t sample) noexcept {
+std::byte to_pcma_code(std::int16_t sample) noexcept {
     // In A-law a value on a decision value belongs to the interval above it, hence the one's complement below zero.
     const int magnitude = sample < 0 ? ~sample : sample;
     const unsigned code = pcma_codes[static_cast<std::size_t>(magnitude) >> 4];
     return static_cast<std::byte>(sample < 0 ? code ^ sign : code);
 }
 
+template <class In, class Out, class One> void convert(std::span<const In> in, std::span<Out> out, One one) noexcept {
+    const auto count = std::min(in.size(), out.size());
+    for (std::size_t i = 0; i < count; ++i) out[i] = one(in[i]);
+}
+/// By a table with an entry for each code.
+template <class Out, class T>
+void look_up(std::span<const std::byte> in, std::span<Out> out, const std::array<T, 256>& table) noexcept {
+    convert(in, out, [&table](std::byte code) { return static_cast<Out>(table[std::to_integer<std::size_t>(code)]); });
+}
+
+} // namespace
+
+std::byte encode_pcmu(std::int16_t sample) noexcept { return to_pcmu_code(sample); }
+std::byte encode_pcma(std::int16_t sample) noexcept { return to_pcma_code(sample); }
 std::int16_t decode_pcmu(std::byte code) noexcept { return pcmu_samples[std::to_integer<std::size_t>(code)]; }
 std::int16_t decode_pcma(std::byte code) noexcept { return pcma_samples[std::to_integer<std::size_t>(code)]; }
 std::byte pcmu_to_pcma(std::byte code) noexcept { return std::byte{to_pcma[std::to_integer<std::size_t>(code)]}; }
 std::byte pcma_to_pcmu(std::byte code) noexcept { return std::byte{to_pcmu[std::to_integer<std::size_t>(code)]}; }
 
 void encode_pcmu(std::span<const std::int16_t> samples, std::span<std::byte> codes) noexcept {
-    convert<std::int16_t, std::byte>(samples, codes, encode_pcmu);
+    convert(samples, codes, to_pcmu_code);
 }
 void encode_pcma(std::span<const std::int16_t> samples, std::span<std::byte> codes) noexcept {
-    convert<std::int16_t, std::byte>(samples, codes, encode_pcma);
+    convert(samples, codes, to_pcma_code);
 }
 void decode_pcmu(std::span<const std::byte> codes, std::span<std::int16_t> samples) noexcept {
-    convert<std::byte, std::int16_t>(codes, samples, decode_pcmu);
+    look_up(codes, samples, pcmu_samples);
 }
 void decode_pcma(std::span<const std::byte> codes, std::span<std::int16_t> samples) noexcept {
-    convert<std::byte, std::int16_t>(codes, samples, decode_pcma);
+    look_up(codes, samples, pcma_samples);
 }
-void pcmu_to_pcma(std::span<const std::byte> in, std::span<std::byte> out) noexcept {
-    convert<std::byte, std::byte>(in, out, pcmu_to_pcma);
-}
-void pcma_to_pcmu(std::span<const std::byte> in, std::span<std::byte> out) noexcept {
-    convert<std::byte, std::byte>(in, out, pcma_to_pcmu);
-}
+void pcmu_to_pcma(std::span<const std::byte> in, std::span<std::byte> out) noexcept { look_up(in, out, to_pcma); }
+void pcma_to_pcmu(std::span<const std::byte> in, std::span<std::byte> out) noexcept { look_up(in, out, to_pcmu); }
 
 } // namespace strowger::media

@@ -1,6 +1,6 @@
 #include "core/media/rtp_timeline.hpp"
 #include "core/base/ids.hpp"
-#include <cstdlib>
+#include <algorithm>
 
 namespace strowger::media {
 namespace {
@@ -8,9 +8,7 @@ namespace {
 constexpr duration sample_time = std::chrono::microseconds{125};
 /// Own packets that come later than this after the one before had their timer stalled.
 constexpr duration stall = std::chrono::milliseconds{100};
-/// A relayed stream whose timestamps disagree with real time by so much (in samples) has begun anew.
-constexpr std::int64_t largest_drift = 4 * 8000;
-constexpr std::int16_t largest_sequence_step = 3000;
+constexpr int largest_disorder = 1000; // packets
 
 } // namespace
 
@@ -59,32 +57,38 @@ rtp_header rtp_timeline::next_event(std::uint8_t payload_type, bool begins, unsi
     return {begins, payload_type, next_sequence_++, event_timestamp_, ssrc_};
 }
 
-rtp_header rtp_timeline::relayed(const rtp_header& from, std::uint8_t payload_type, unsigned samples, instant now) noexcept {
-    bool anew = source_ != source::relayed || from.ssrc != from_ssrc_;
-    if (!anew) {
-        const auto step = static_cast<std::int16_t>(from.sequence - from_sequence_);
-        const std::int64_t moved = static_cast<std::int32_t>(from.timestamp - from_timestamp_);
-        anew = std::abs(step) > largest_sequence_step || std::abs(moved - (now - from_at_) / sample_time) > largest_drift;
-    }
+std::optional<rtp_header> rtp_timeline::relayed(const rtp_header& from, bool anew, std::uint8_t payload_type, unsigned samples,
+                                                instant now) noexcept {
+    anew = anew || source_ != source::relayed || from.ssrc != from_ssrc_;
     if (anew) {
         catch_up(now);
         source_ = source::relayed;
         from_ssrc_ = from.ssrc;
         timestamp_offset_ = next_timestamp_ - from.timestamp;
         sequence_offset_ = static_cast<std::uint16_t>(next_sequence_ - from.sequence);
+        since_anew_ = 0;
     }
-    from_sequence_ = from.sequence;
-    from_timestamp_ = from.timestamp;
-    from_at_ = now;
-
     rtp_header h{from.marker || anew, payload_type, static_cast<std::uint16_t>(from.sequence + sequence_offset_),
                  from.timestamp + timestamp_offset_, ssrc_};
-    if (static_cast<std::int16_t>(h.sequence - next_sequence_) >= 0) next_sequence_ = static_cast<std::uint16_t>(h.sequence + 1);
-    if (const auto end = h.timestamp + samples; static_cast<std::int32_t>(end - next_timestamp_) >= 0) {
+    const int ahead = static_cast<std::int16_t>(h.sequence - next_sequence_);
+    if (ahead < -since_anew_) return std::nullopt;
+    if (ahead >= 0) {
+        next_sequence_ = static_cast<std::uint16_t>(h.sequence + 1);
+        since_anew_ = std::min(since_anew_ + ahead + 1, largest_disorder);
+    }
+    // A key's packets all have the time of its first: they do not move ours.
+    if (const auto end = h.timestamp + samples; static_cast<std::int32_t>(end - next_timestamp_) > 0) {
         next_timestamp_ = end;
         next_at_ = now + samples * sample_time;
     }
     return h;
+}
+
+void rtp_timeline::skip_relayed(const rtp_header& from) noexcept {
+    if (source_ != source::relayed || from.ssrc != from_ssrc_) return;
+    if (static_cast<std::uint16_t>(from.sequence + sequence_offset_) != next_sequence_) return; // late or behind a loss: a gap
+    --sequence_offset_;
+    since_anew_ = 0;
 }
 
 } // namespace strowger::media

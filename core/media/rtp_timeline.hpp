@@ -2,6 +2,7 @@
 #pragma once
 #include "core/base/clock.hpp"
 #include "core/media/rtp.hpp"
+#include <optional>
 
 namespace strowger::media {
 
@@ -15,10 +16,13 @@ public:
     rtp_header next(std::uint8_t payload_type, unsigned samples, instant now) noexcept;
     /// A packet of a key of our own: its timestamp is that of its first packet (`begins`), while time goes on by `samples`.
     rtp_header next_event(std::uint8_t payload_type, bool begins, unsigned samples, instant now) noexcept;
-    /// A packet of another stream, keeping that one's gaps in sequence and time. `samples` is its length, 0 for a key.
-    rtp_header relayed(const rtp_header& from, std::uint8_t payload_type, unsigned samples, instant now) noexcept;
-    /// The packet of that stream that comes next will not be sent on: leaves no gap in our sequence for it.
-    void skip_relayed() noexcept { --sequence_offset_; }
+    /// A packet of another stream, keeping that one's gaps and disorder. `samples` is its length, 0 for a key. `anew`: that
+    /// stream's numbers or time have nothing to do with those before. Nothing when it is from before that, or before we began to
+    /// send that stream: its number has been used.
+    std::optional<rtp_header> relayed(const rtp_header& from, bool anew, std::uint8_t payload_type, unsigned samples,
+                                      instant now) noexcept;
+    /// This packet of that stream is not sent on: leaves no gap in our sequence for it.
+    void skip_relayed(const rtp_header& from) noexcept;
     /// Another source follows: its first packet gets the marker and the real time as its timestamp.
     void change_source() noexcept { source_ = source::none; }
 
@@ -36,9 +40,9 @@ private:
     std::uint32_t next_timestamp_ = 0;
     bool begun_ = false;
     instant next_at_{}; // when `next_timestamp_` is due
-    std::uint32_t from_ssrc_ = 0, from_timestamp_ = 0, timestamp_offset_ = 0, event_timestamp_ = 0;
-    std::uint16_t from_sequence_ = 0, sequence_offset_ = 0;
-    instant from_at_{};
+    std::uint32_t from_ssrc_ = 0, timestamp_offset_ = 0, event_timestamp_ = 0;
+    std::uint16_t sequence_offset_ = 0;
+    int since_anew_ = 0; // how many of our last numbers are that stream's; not counted further than any disorder
 };
 
 } // namespace strowger::media

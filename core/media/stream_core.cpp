@@ -133,7 +133,8 @@ void stream_core::configure(const sdp::agreed_audio& agreed, const source_policy
     rtcp_to_ = agreed.rtcp_mux ? remote : socket_address::parse(agreed.remote_rtcp_address, agreed.remote_rtcp_port);
     if (rtcp_to_ && (rtcp_to_.port() == 0 || rtcp_to_.unspecified())) rtcp_to_ = {};
 
-    payloads_.fill(payload::unknown);
+    // What was agreed before is understood on: the peer may speak so until our answer has come, and a payload type keeps its
+    // meaning (RFC 3264 §8.3.2).
     payloads_[comfort_noise] = payload::ignored;
     const auto map = [this](int type, payload what) {
         if (type >= 0 && type < 128) payloads_[static_cast<std::size_t>(type)] = what;
@@ -154,7 +155,7 @@ void stream_core::configure(const sdp::agreed_audio& agreed, const source_policy
         detector_ = std::make_unique<dtmf_detector>();
 
     packing_.reset();
-    timeline_.change_source();
+    change_source();
     first_packet_due_ = true;
     silence_told_ = false;
     silence_from_ = now();
@@ -172,14 +173,14 @@ void stream_core::set_silence_limit(duration limit) {
 
 void stream_core::play(std::uint64_t id, std::vector<play_item> items, int times) {
     player_ = std::make_unique<player>(id, std::move(items), times);
-    timeline_.change_source();
+    change_source();
     pace();
 }
 
 void stream_core::stop_playing() {
     if (!player_) return;
     player_.reset();
-    timeline_.change_source();
+    change_source();
 }
 
 void stream_core::send_digits(std::uint64_t id, std::string digits) {
@@ -200,11 +201,11 @@ void stream_core::connect(std::shared_ptr<connection> with) {
     if (++with->told < 2) return;
     with->hearer->heard_ = with->heard;
     with->heard->sink_ = with->hearer;
-    with->hearer->timeline_.change_source();
+    with->hearer->change_source();
     if (with->both) {
         with->heard->heard_ = with->hearer;
         with->hearer->sink_ = with->heard;
-        with->heard->timeline_.change_source();
+        with->heard->change_source();
     }
 }
 
@@ -215,7 +216,7 @@ void stream_core::part() {
         s->sink_ = s->heard_ = nullptr;
         s->packing_.reset();
         s->pipe_filled_ = 0;
-        s->timeline_.change_source();
+        s->change_source();
     }
 }
 

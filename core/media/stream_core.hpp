@@ -4,6 +4,7 @@
 #include "core/media/dtmf_detector.hpp"
 #include "core/media/media_thread_impl.hpp"
 #include "core/media/player.hpp"
+#include "core/media/rtp_order.hpp"
 #include "core/media/rtp_source.hpp"
 #include "core/media/rtp_statistics.hpp"
 #include "core/media/rtp_timeline.hpp"
@@ -68,7 +69,7 @@ private:
     void on_rtcp_ready();
     void on_rtp(std::span<std::byte> datagram, const socket_address& from);
     void on_rtcp(std::span<const std::byte> datagram, const socket_address& from);
-    void on_event(const rtp_packet& packet, instant when);
+    void on_event(const rtp_packet& packet, rtp_order::place place, instant when);
     void on_key(char key);
     void malformed();
     /// News for the call: packets come.
@@ -85,10 +86,18 @@ private:
     }
     void play_step(instant when);
     void digit_step(instant when);
-    /// Audio of another stream. At least `rtp_header_size` bytes before `sound` may be written to.
-    void relay(codec_id from, const rtp_header& header, std::span<std::byte> sound, instant when);
-    void relay_event(const rtp_header& header, std::span<std::byte> event, instant when);
-    void repack(const rtp_header& header, std::span<const std::byte> sound, instant when);
+    /// Audio of another stream, in our codec when it leaves. At least `rtp_header_size` bytes before `sound` may be written to.
+    void relay(codec_id from, const rtp_header& header, rtp_order::place place, std::span<std::byte> sound, instant when);
+    void relay_event(const rtp_header& header, rtp_order::place place, std::span<std::byte> event, instant when);
+    void repack(const rtp_header& header, rtp_order::place place, std::span<const std::byte> sound, instant when);
+    void pack(std::span<const std::byte> sound, instant when);
+    /// What we send next comes from elsewhere than what we sent before.
+    void change_source() {
+        timeline_.change_source();
+        if (packing_) packing_->goes_on = false;
+    }
+    void pass_on(const rtp_header& header, rtp_order::place place, std::uint8_t type, unsigned samples,
+                 std::span<std::byte> content, instant when);
     void to_pipe(codec_id from, std::span<const std::byte> sound);
     void forward_key(char key);
     void transmit(std::span<const std::byte> packet) noexcept;
@@ -121,6 +130,7 @@ private:
     std::optional<std::uint8_t> event_payload_type_;
     std::array<payload, 128> payloads_{};
     rtp_source source_;
+    rtp_order order_;
     rtp_timeline timeline_;
     rtp_statistics statistics_;
     instant last_heard_{};
@@ -135,7 +145,8 @@ private:
     struct packing {
         std::array<std::byte, rtp_header_size + 480> packet{};
         std::size_t filled = 0;
-        std::uint32_t ssrc = 0, next_timestamp = 0;
+        bool goes_on = false; // what comes next belongs to what is in it
+        std::uint32_t next_timestamp = 0;
     };
     std::unique_ptr<packing> packing_;
 

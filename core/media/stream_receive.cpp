@@ -72,12 +72,18 @@ void stream_core::on_rtp(std::span<std::byte> datagram, const socket_address& fr
     if (latched) settle();
     if (first_packet_due_ || silence_told_) heard();
     if (!receives_) return;
+    const auto place = order_.take(packet->header, kind == payload::event, when);
+    if (place == rtp_order::place::unwanted) return;
+    // The times of keys that are over mean nothing to a stream that began anew.
+    if (place == rtp_order::place::anew && !keys_.pressed(when)) keys_ = {};
     if (kind == payload::event) {
-        on_event(*packet, when);
+        on_event(*packet, place, when);
     } else if (sound) {
         const auto codec = kind == payload::pcmu ? codec_id::pcmu : codec_id::pcma;
-        if (detector_) detect_keys(codec, packet->payload);
-        if (sink_ != nullptr) sink_->relay(codec, packet->header, packet->payload, when);
+        if (detector_ && place != rtp_order::place::late) detect_keys(codec, packet->payload);
+        if (sink_ != nullptr) sink_->relay(codec, packet->header, place, packet->payload, when);
+    } else if (sink_ != nullptr) {
+        sink_->timeline_.skip_relayed(packet->header);
     }
 }
 
@@ -100,16 +106,16 @@ void stream_core::unsettle() {
     ::connect(ports_.rtp.fd(), &none, sizeof none);
 }
 
-void stream_core::on_event(const rtp_packet& packet, instant when) {
+void stream_core::on_event(const rtp_packet& packet, rtp_order::place place, instant when) {
     const auto e = parse_telephone_event(packet.payload);
     if (!e) return;
     const auto key = keys_.take(*e, packet.header.marker, packet.header.timestamp, when);
     if (key) post_event(event::digit{*key});
     if (sink_ == nullptr) return;
     if (!sink_->pipe_ && sink_->event_payload_type_)
-        sink_->relay_event(packet.header, packet.payload, when);
+        sink_->relay_event(packet.header, place, packet.payload, when);
     else {
-        if (!sink_->pipe_) sink_->timeline_.skip_relayed();
+        if (!sink_->pipe_) sink_->timeline_.skip_relayed(packet.header);
         if (key) sink_->forward_key(*key);
     }
 }
@@ -134,7 +140,7 @@ void stream_core::pull_pipe(instant when) {
         if (sink_ != nullptr) {
             const auto sound = std::span(room).subspan(rtp_header_size);
             encode(codec_id::slin, frame, sound);
-            sink_->relay(codec_id::slin, pipe_header_, sound, when);
+            sink_->relay(codec_id::slin, pipe_header_, rtp_order::place::next, sound, when);
         }
         ++frames_received_;
         ++pipe_header_.sequence;

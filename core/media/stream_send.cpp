@@ -7,6 +7,8 @@ namespace strowger::media {
 namespace {
 
 constexpr std::size_t longest_packet_samples = 480; // 60 ms
+/// Sound that is lost between packets of another length is silence; a longer hole shows in our timestamps.
+constexpr std::int32_t longest_filled_gap = 960;
 
 std::span<std::byte, rtp_header_size> head_of(std::byte* packet) {
     return std::span<std::byte, rtp_header_size>(packet, rtp_header_size);
@@ -74,7 +76,7 @@ void stream_core::digit_step(instant when) {
         transmit(std::span(packet).first(rtp_header_size + room.size()));
     }
     while (const auto id = digits_.finished()) post_event(event::digits_sent{id});
-    if (!digits_.active()) timeline_.change_source();
+    if (!digits_.active()) change_source();
 }
 
 void stream_core::forward_key(char key) {
@@ -104,14 +106,15 @@ void stream_core::to_pipe(codec_id from, std::span<const std::byte> sound) {
     }
 }
 
-void stream_core::relay(codec_id from, const rtp_header& header, std::span<std::byte> sound, instant when) {
+void stream_core::relay(codec_id from, const rtp_header& header, rtp_order::place place, std::span<std::byte> sound,
+                        instant when) {
     if (player_ || digits_.active()) return; // what is played goes first
     if (pipe_) {
-        to_pipe(from, sound);
+        if (place != rtp_order::place::late) to_pipe(from, sound);
         return;
     }
     if (!configured_ || !sends_) {
-        timeline_.change_source();
+        change_source();
         return;
     }
     if (from == codec_id::slin) {
@@ -122,36 +125,53 @@ void stream_core::relay(codec_id from, const rtp_header& header, std::span<std::
     } else if (from != codec_) {
         convert(from, codec_, sound);
     }
-    if (sound.size() != packet_samples_) {
-        repack(header, sound, when);
+    if (sound.size() != packet_samples_ || (packing_ && packing_->filled > 0)) {
+        repack(header, place, sound, when);
         return;
     }
-    // The header is written over that of the packet received: nothing is copied.
-    auto* const packet = sound.data() - rtp_header_size;
-    write_rtp(timeline_.relayed(header, payload_type_, packet_samples_, when), head_of(packet));
-    transmit({packet, rtp_header_size + sound.size()});
+    pass_on(header, place, payload_type_, packet_samples_, sound, when);
 }
 
-void stream_core::relay_event(const rtp_header& header, std::span<std::byte> event, instant when) {
+void stream_core::relay_event(const rtp_header& header, rtp_order::place place, std::span<std::byte> event, instant when) {
     if (player_ || digits_.active()) return;
     if (!sends_) {
-        timeline_.change_source();
+        change_source();
         return;
     }
-    auto* const packet = event.data() - rtp_header_size;
-    write_rtp(timeline_.relayed(header, *event_payload_type_, 0, when), head_of(packet));
-    transmit({packet, rtp_header_size + event.size()});
+    pass_on(header, place, *event_payload_type_, 0, event, when);
 }
 
-void stream_core::repack(const rtp_header& header, std::span<const std::byte> sound, instant when) {
+// The header is written over that of the packet received: nothing is copied.
+void stream_core::pass_on(const rtp_header& header, rtp_order::place place, std::uint8_t type, unsigned samples,
+                          std::span<std::byte> content, instant when) {
+    if (packing_) packing_->goes_on = false;
+    const auto ours = timeline_.relayed(header, place == rtp_order::place::anew, type, samples, when);
+    if (!ours) return;
+    auto* const packet = content.data() - rtp_header_size;
+    write_rtp(*ours, head_of(packet));
+    transmit({packet, rtp_header_size + content.size()});
+}
+
+void stream_core::repack(const rtp_header& header, rtp_order::place place, std::span<const std::byte> sound, instant when) {
+    if (place == rtp_order::place::late) return; // its place has been filled
     if (!packing_) packing_ = std::make_unique<packing>();
     auto& p = *packing_;
-    if (header.ssrc != p.ssrc || header.timestamp != p.next_timestamp) { // a new stream, or a gap in it
+    const auto missing = static_cast<std::int32_t>(header.timestamp - p.next_timestamp);
+    if (!p.goes_on || place == rtp_order::place::anew || missing < 0 || missing > longest_filled_gap) {
         p.filled = 0;
-        timeline_.change_source();
+        change_source();
+    } else if (missing > 0) {
+        std::array<std::byte, longest_filled_gap> silence;
+        silence.fill(silence_byte(codec_));
+        pack(std::span(silence).first(static_cast<std::size_t>(missing)), when);
     }
-    p.ssrc = header.ssrc;
+    p.goes_on = true;
     p.next_timestamp = header.timestamp + static_cast<std::uint32_t>(sound.size());
+    pack(sound, when);
+}
+
+void stream_core::pack(std::span<const std::byte> sound, instant when) {
+    auto& p = *packing_;
     while (!sound.empty()) {
         const auto some = std::min(sound.size(), packet_samples_ - p.filled);
         std::memcpy(p.packet.data() + rtp_header_size + p.filled, sound.data(), some);

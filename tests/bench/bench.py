@@ -15,13 +15,13 @@ from pathlib import Path
 
 import capacity
 import changes
+import media_figures
 from engine import Engine, register
 from load import Sipp, calls
-from measure import Failed, Generator, Program, Tool, free_port, resident_kb
+from measure import Failed, Program, Tool, free_port, resident_kb
 from overload import overload
 
 RATE = 300          # calls a second
-BRIDGES = 100       # calls with sound
 HELD = 500          # calls held for their memory
 STARTS = 7
 
@@ -35,8 +35,7 @@ TARGETS = {
     "threads.per_call": (None, 0),
     "setup.lua_answer_hangup.cpu": ("reference.nta", 3),
     "setup.lua_dial.cpu": ("reference.nta", 6),
-    "media.bridge_pcmu.cpu_100": ("reference.relay", 1.6),
-    "media.playback.cpu": (None, 0.5),
+    **media_figures.TARGETS,
     "memory.idle_call": (None, 25),
     "memory.bridged_call": (None, 60),
     "start.ready": (None, 100),
@@ -47,12 +46,13 @@ LEAST = {"setup.lua_answer_hangup.clean": 1500, "setup.lua_dial.clean": 700, "me
 ALSO = {"setup.lua_answer_hangup.cpu": "reference.nta_challenged", "setup.lua_dial.cpu": "reference.nta_challenged"}
 
 
-class Bench:
+class Bench(media_figures.MediaFigures):
     def __init__(self, build: Path, folder: Path, quick: bool):
         self.build, self.folder = build, folder
         self.quick, self.rate = quick, RATE
         self.warm, self.seconds = (10, 15) if quick else (40, 30)
         self.values: dict[str, float] = {}
+        self.bridge_runs: dict[tuple, tuple] = {}
         self.failed = False
 
     # Reporting
@@ -103,25 +103,6 @@ class Bench:
     def call_count(self, rate: int) -> int:
         return rate * (self.warm + self.seconds + 2)
 
-    def cost_of_sound(self, of: Program, generator: Generator, count: int) -> tuple[float, dict[str, int]]:
-        """CPU milliseconds for each second of each of `count` calls, and the generator's figures."""
-        spent, figures = generator.run(of, self.warm, self.seconds)
-        if figures["silent"]:
-            raise Failed(f"{figures['silent']} sockets heard nothing")
-        return spent * 1000 / count / self.seconds, figures
-
-    @staticmethod
-    def note_of_delay(figures: dict[str, int]) -> str:
-        stalls = f", generator stalled {figures['stalls']} times" if figures["stalls"] else ""
-        return f"delay p50 {figures['p50']} p99 {figures['p99']} p99.9 {figures['p999']} us{stalls}"
-
-    @staticmethod
-    def check_relayed(figures: dict[str, int]) -> None:
-        lost = figures["sent"] - figures["received"]
-        if lost or figures["mixed"] or figures["played"]:
-            raise Failed(f"of {figures['sent']} packets {lost} were lost, {figures['mixed']} came from a third call and "
-                         f"{figures['played']} were made up")
-
     # References
 
     def reference_nta(self, name: str, scenario: str, *options) -> None:
@@ -130,24 +111,15 @@ class Bench:
             value, note = self.cost_of_calls(server, calls(folder, scenario, "100", port, RATE, self.call_count(RATE)))
             self.say(name, value, "cpu_ms/call", note)
 
-    def reference_relay(self, name: str) -> None:
-        sides = 2 * BRIDGES
-        with self.tool(Tool, "reference_relay", BRIDGES) as relay, self.tool(Generator, "rtp_generator", sides) as generator:
-            for local, remote in zip(generator.ports, relay.ports):
-                generator.aim(local, remote)
-            value, figures = self.cost_of_sound(relay, generator, BRIDGES)
-            self.check_relayed(figures)
-            self.say(name, value, "cpu_ms/call_second", self.note_of_delay(figures))
-
     # The engine
 
     @contextmanager
-    def engine_with_callee(self, folder: Path, ports: list[int] | None = None):
+    def engine_with_callee(self, folder: Path, ports: list[int] | None = None, codec: str = "PCMU"):
         """The engine, and SIPp as user callee."""
         with Engine(self.build, folder) as engine:
             local = free_port()
             register(engine.port, "callee", "callee-secret", local)
-            with Sipp(folder, "callee", port=local, ports=ports) as callee:
+            with Sipp(folder, "callee", port=local, ports=ports, codec=codec) as callee:
                 yield engine, callee
 
     def answer_and_hang_up(self, name: str) -> None:
@@ -168,48 +140,6 @@ class Bench:
                     return
             except Failed as error:
                 self.fail(name, f"at {rate} calls/s: {error}")
-
-    def bridge(self, name: str) -> None:
-        with self.place() as folder, self.tool(Generator, "rtp_generator", 2 * BRIDGES) as generator:
-            ours, theirs = generator.ports[:BRIDGES], generator.ports[BRIDGES:]
-            with self.engine_with_callee(folder, theirs) as (engine, callee), self.held(folder, engine, "200", ours) as load:
-                self.aim(generator, BRIDGES, load, callee)
-                value, figures = self.cost_of_sound(engine, generator, BRIDGES)
-                load.finish(60)
-                self.check_relayed(figures)
-                self.say(name, value, "cpu_ms/call_second", self.note_of_delay(figures))
-
-    def playback(self, name: str) -> None:
-        with self.place() as folder, self.tool(Generator, "rtp_generator", BRIDGES) as generator:
-            with Engine(self.build, folder) as engine, self.held(folder, engine, "300", generator.ports) as load:
-                self.aim(generator, BRIDGES, load)
-                value, figures = self.cost_of_sound(engine, generator, BRIDGES)
-                load.finish(60)
-                expected = BRIDGES * 50 * self.seconds
-                if figures["gaps"] or abs(figures["played"] - expected) > expected / 100:
-                    raise Failed(f"{figures['played']} packets were heard of {expected}, {figures['gaps']} were lost")
-                self.say(name, value, "cpu_ms/call_second")
-
-    @contextmanager
-    def held(self, folder: Path, engine: Engine, extension: str, ports: list[int]):
-        """Calls with sound that stay up for the whole measurement."""
-        hold = self.warm + self.seconds + len(ports) / 20 + 5
-        with calls(folder, "call", extension, engine.port, 20, len(ports), hold, ports) as load:
-            yield load
-
-    @staticmethod
-    def aim(generator: Generator, count: int, *sides: Sipp) -> None:
-        """Sends each phone's sound to where the engine wants it, as soon as all calls are up."""
-        limit = time.monotonic() + count / 20 + 5
-        while any(len(side.sound_ports()) < count for side in sides):
-            for side in sides:
-                side.check()
-            if time.monotonic() > limit:
-                raise Failed(f"only {[len(side.sound_ports()) for side in sides]} calls of {count} came up")
-            time.sleep(0.2)
-        for side in sides:
-            for local, remote in side.sound_ports().items():
-                generator.aim(local, remote)
 
     def memory(self, name: str, extension: str) -> None:
         """What the process has grown by with HELD calls up, some time after a first few calls."""
@@ -238,11 +168,9 @@ class Bench:
         return {
             "reference.nta": (self.reference_nta, "reference"),
             "reference.nta_challenged": (self.reference_nta, "call", "--challenge"),
-            "reference.relay": (self.reference_relay,),
             "setup.lua_answer_hangup.cpu": (self.answer_and_hang_up,),
             "setup.lua_dial.cpu": (self.dial,),
-            "media.bridge_pcmu.cpu_100": (self.bridge,),
-            "media.playback.cpu": (self.playback,),
+            **self.media_figures(),
             "memory.idle_call": (self.memory, "400"),
             "memory.bridged_call": (self.memory, "200"),
             "start.ready": (self.start,),

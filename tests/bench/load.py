@@ -8,16 +8,20 @@ from pathlib import Path
 from measure import Failed, Program, free_port
 
 HERE = Path(__file__).resolve().parent
+PAYLOAD_TYPES = {"PCMU": 0, "PCMA": 8}
 
 
 class Sipp(Program):
-    """SIPp with a scenario of this folder. `ports`: those of the sound, one for each call in turn."""
+    """SIPp with a scenario of this folder. `ports`: those of the sound, one for each call in turn. `codec`: of the scenario
+    `callee`; the others speak PCMU."""
 
-    def __init__(self, folder: Path, scenario: str, *options, ports: list[int] | None = None, port: int | None = None):
+    def __init__(self, folder: Path, scenario: str, *options, ports: list[int] | None = None, port: int | None = None,
+                 codec: str = "PCMU"):
         self.name, self.port = scenario, port or free_port()
         self.folder = folder / f"{scenario}-{self.port}"
         self.folder.mkdir()
-        (self.folder / "ports").write_text("SEQUENTIAL\n" + "".join(f"{p}\n" for p in ports or [20000]))
+        lines = "".join(f"{p};{PAYLOAD_TYPES[codec]};{codec}\n" for p in ports or [20000])
+        (self.folder / "ports").write_text("SEQUENTIAL\n" + lines)
         command = ["sipp", "-sf", HERE / "sipp" / f"{scenario}.xml", "-i", "127.0.0.1", "-p", self.port, "-inf", "ports",
                    "-nostdin", "-aa", "-trace_stat", "-stf", "stat", "-fd", "1", "-trace_err", "-error_file", "errors"]
         if ports:

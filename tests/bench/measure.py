@@ -87,8 +87,8 @@ class Tool(Program):
 class Generator(Tool):
     """rtp_generator: its sources tell what it does."""
 
-    def aim(self, local: int, remote: int) -> None:
-        self.process.stdin.write(f"to {local} {remote}\n")
+    def aim(self, local: int, remote: int, payload_type: int = 0) -> None:
+        self.process.stdin.write(f"to {local} {remote} {payload_type}\n")
 
     def run(self, of: Program, warm: float, seconds: float) -> tuple[float, dict[str, int]]:
         """Sends; the CPU seconds that `of` spent meanwhile, and the generator's figures."""

@@ -1,7 +1,7 @@
 // The phones of many calls as far as sound goes: sends 50 packets a second from each of its sockets, and tells what came back.
 //
 //   rtp_generator SOCKETS     prints its ports, one a line, then "ready", and reads commands:
-//   to LOCAL REMOTE           from now on the socket on port LOCAL sends to 127.0.0.1:REMOTE
+//   to LOCAL REMOTE TYPE      from now on the socket on port LOCAL sends to 127.0.0.1:REMOTE, in PCMU (0) or PCMA (8)
 //   run WARM SECONDS          sends; prints "begin" after WARM seconds, "end" SECONDS later, then one line of figures, and ends
 //
 // Figures, all of the time between begin and end:
@@ -44,18 +44,45 @@ void sleep_until(nanoseconds moment) {
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, nullptr);
 }
 
-/// An RTP packet (RFC 3550 §5.1) of 20 ms of G.711; the payload is ours alone, in the machine's own byte order.
+constexpr std::uint8_t pcma = 8; ///< payload type
+constexpr std::uint32_t own_mark = 0x62656e63;
+
+/// What a packet tells of itself.
+struct label {
+    std::uint32_t mark = 0;
+    std::uint32_t sender = 0;
+    std::uint32_t counts = 0;  ///< sent between begin and end
+    std::uint32_t sent_at = 0; ///< microseconds of the wall clock, which the kernel's receive time follows; wraps
+};
+
+/// An RTP packet (RFC 3550 §5.1) of 20 ms of G.711. Its sound is a label, four bits a sample, in samples so loud that both laws
+/// number them alike: so the label comes through a change of the law.
 struct packet {
     std::uint8_t version = 0x80, payload_type = 0;
     std::uint16_t sequence = 0;
     std::uint32_t timestamp = 0, source = 0;
-    std::uint32_t mark = own_mark;
-    std::uint32_t sender = 0;
-    std::uint32_t counts = 0;  ///< sent between begin and end
-    std::uint32_t sent_at = 0; ///< microseconds of the wall clock, which the kernel's receive time follows; wraps
-    std::array<std::uint8_t, 144> rest{};
+    std::array<std::uint8_t, 2 * sizeof(label)> samples{};
+    std::array<std::uint8_t, 160 - 2 * sizeof(label)> rest{};
 
-    static constexpr std::uint32_t own_mark = 0x62656e63;
+    void write(const label& l) {
+        std::array<std::uint8_t, sizeof l> bytes;
+        std::memcpy(bytes.data(), &l, sizeof l);
+        for (std::size_t i = 0; i < samples.size(); ++i)
+            samples[i] = static_cast<std::uint8_t>((loud + (bytes[i / 2] >> (i % 2 * 4) & 15)) ^ line());
+        rest.fill(static_cast<std::uint8_t>(line()));
+    }
+    label read() const {
+        std::array<std::uint8_t, sizeof(label)> bytes{};
+        for (std::size_t i = 0; i < samples.size(); ++i)
+            bytes[i / 2] = static_cast<std::uint8_t>(bytes[i / 2] | (((samples[i] ^ line()) - loud) & 15) << (i % 2 * 4));
+        label l;
+        std::memcpy(&l, bytes.data(), sizeof l);
+        return l;
+    }
+
+private:
+    static constexpr unsigned loud = 96;
+    unsigned line() const { return (payload_type & 0x7f) == pcma ? 0xd5 : 0xff; } ///< the bits inverted on the line, and the sign
 };
 static_assert(sizeof(packet) == 12 + 160);
 
@@ -63,6 +90,7 @@ struct phone {
     int socket = -1;
     std::uint16_t port = 0;
     bool sends = false;
+    std::uint8_t payload_type = 0;
     sockaddr_in to{};
     std::uint16_t sequence = 0;
     std::int64_t heard_sender = -1;
@@ -90,10 +118,11 @@ public:
         std::fflush(stdout);
     }
 
-    bool aim(std::uint16_t local, std::uint16_t remote) {
+    bool aim(std::uint16_t local, std::uint16_t remote, unsigned payload_type) {
         const auto p = std::find_if(phones_.begin(), phones_.end(), [&](const phone& x) { return x.port == local; });
         if (p == phones_.end()) return false;
         p->to = loopback(remote);
+        p->payload_type = static_cast<std::uint8_t>(payload_type);
         return p->sends = true;
     }
 
@@ -134,12 +163,11 @@ private:
     void send(std::size_t index, bool counts) {
         auto& p = phones_[index];
         packet out;
+        out.payload_type = p.payload_type;
         out.sequence = htons(p.sequence);
         out.timestamp = htonl(std::uint32_t{p.sequence} * 160);
         out.source = htonl(static_cast<std::uint32_t>(index + 1));
-        out.sender = static_cast<std::uint32_t>(index);
-        out.counts = counts;
-        out.sent_at = microseconds(now(CLOCK_REALTIME));
+        out.write({own_mark, static_cast<std::uint32_t>(index), counts, microseconds(now(CLOCK_REALTIME))});
         ++p.sequence;
         (void)sendto(p.socket, &out, sizeof out, 0, as_sockaddr(p.to), sizeof p.to);
         figures_.sent += counts;
@@ -168,14 +196,15 @@ private:
             std::memcpy(static_cast<void*>(&in), data.data(), std::min(sizeof in, static_cast<std::size_t>(size)));
             if (size < 12 || (in.payload_type & 0x7f) >= 64) continue; // not RTP, or RTCP (RFC 5761 §4)
             p.heard = true;
-            if (static_cast<std::size_t>(size) == sizeof in && in.mark == packet::own_mark)
-                take_own(p, in, at);
+            const auto said = in.read();
+            if (static_cast<std::size_t>(size) == sizeof in && said.mark == own_mark)
+                take_own(p, said, at);
             else
                 take_played(p, ntohs(in.sequence), at);
         }
     }
 
-    void take_own(phone& p, const packet& in, nanoseconds at) {
+    void take_own(phone& p, const label& in, nanoseconds at) {
         if (p.heard_sender < 0) p.heard_sender = in.sender;
         if (!in.counts) return;
         ++figures_.received;
@@ -221,8 +250,9 @@ int main(int argc, char** argv) {
         std::string command;
         words >> command;
         std::uint16_t local = 0, remote = 0;
+        unsigned payload_type = 0;
         double warm = 0, measured = 0;
-        if (command == "to" && words >> local >> remote && phones.aim(local, remote)) continue;
+        if (command == "to" && words >> local >> remote >> payload_type && phones.aim(local, remote, payload_type)) continue;
         if (command == "run" && words >> warm >> measured && warm >= 0 && measured > 0) {
             phones.run(static_cast<nanoseconds>(warm * 1e9), static_cast<nanoseconds>(measured * 1e9));
             return 0;

@@ -80,7 +80,8 @@ class RtpStream:
     """Sends nothing until `start` is called with the peer's address; receives from the beginning.
 
     Public while it runs: `remote`, `send_pt`, `codec` (for sending), `codecs` (payload type to codec name, for receiving),
-    `event_send_pt`, `event_pts`, `sending` (hold), `loss` (per cent dropped both ways, seeded)."""
+    `event_send_pt`, `event_pts`, `sending` (hold), `loss` (per cent dropped both ways, seeded),
+    `overtaken` and `doubled` (per cent of those sent that come behind the next one, or twice)."""
 
     def __init__(self, ip: str = "127.0.0.1", loss: float = 0.0, seed: int = 1):
         self.rtp, self.rtcp = bind_pair(ip)
@@ -93,6 +94,8 @@ class RtpStream:
         self.ptime = 0.02
         self.sending = False
         self.loss = loss
+        self.overtaken = self.doubled = 0.0
+        self._held_back: list[tuple] = []
         self.ssrc, self.seq, self.timestamp = random.getrandbits(32), random.getrandbits(15), random.getrandbits(31)
         self.packets: list[Packet] = []
         self.digits: list[str] = []
@@ -164,6 +167,9 @@ class RtpStream:
                              self.ssrc if ssrc is None else ssrc)
         (from_socket or self.rtp).sendto(header + payload, to or self.remote)
 
+    def _chance(self, per_cent: float) -> bool:
+        return bool(per_cent) and self._random.random() * 100 < per_cent
+
     def _next_block(self, count: int) -> np.ndarray:
         if self._loop and len(self._source):
             indices = (self._position + np.arange(count)) % len(self._source)
@@ -174,9 +180,17 @@ class RtpStream:
         return np.concatenate((block, np.zeros(count - len(block), dtype=np.int16)))
 
     def _emit(self, payload: bytes, pt: int, marker: bool, timestamp: int) -> None:
-        if not (self.loss and self._random.random() * 100 < self.loss):
+        packet = (payload, pt, marker, timestamp, self.seq, self.ssrc)
+        due, self._held_back = self._held_back, []
+        if self._chance(self.loss):
+            pass
+        elif self._chance(self.overtaken):
+            self._held_back = [packet]
+        else:
+            due = [packet] * (2 if self._chance(self.doubled) else 1) + due
+        for fields in due:
             try:
-                self.send_packet(payload, pt, marker, timestamp)
+                self.send_packet(*fields)
             except OSError:
                 pass  # a refused port (ICMP) is the peer's hang-up, seen by SIP
         self.seq = (self.seq + 1) & 0xFFFF
@@ -235,7 +249,7 @@ class RtpStream:
                 with self._lock:
                     if sock is self.rtcp:
                         self.rtcp_packets.append((time.monotonic(), data))
-                    elif not (self.loss and self._random.random() * 100 < self.loss):
+                    elif not self._chance(self.loss):
                         try:
                             self._take(data, source)
                         except (struct.error, IndexError):

@@ -115,6 +115,82 @@ class Media(EngineCase):
                 out.hang_up()
                 back.wait_ended()
 
+    def test_offers_and_holds_in_mid_call_change_the_codec_of_one_side_and_keep_one_codec_where_they_can(self):
+        out, back = self.in_codecs(("PCMA",), ("PCMA",))
+        self.assertEqual(("PCMA", "PCMA"), self.spoken())
+        self.assertEqual(200, out.reinvite(codecs=("PCMU",)).status)
+        self.assertEqual(("PCMU", "PCMA"), (out.rtp.codec, back.rtp.codec))
+        self.hear_each_other(out, back)
+        self.assertEqual(("PCMU -> PCMA", "PCMU -> PCMA"), self.spoken())
+        for side in (out, back):
+            side.hold()
+            side.resume()
+            self.hear_each_other(out, back)
+        self.assertEqual(200, back.reinvite(codecs=("PCMA", "PCMU")).status)
+        self.assertEqual("PCMU", back.rtp.codec, "the other side's codec is not chosen")
+        self.hear_each_other(out, back)
+        self.assertEqual(("PCMU", "PCMU"), self.spoken())
+        out.send_digits("2#")
+        back.wait_digits("2#")
+        for side in (out, back):
+            stats = side.rtp.statistics()
+            self.assertEqual((1, 0, 0), (len(stats.ssrcs), stats.lost, stats.late))
+
+    def test_who_is_transferred_to_a_phone_with_another_codec_hears_it(self):
+        out, back = self.in_codecs(("PCMA",), ("PCMA",))
+        carol = self.phone("carol")
+        carol.on_call = lambda call: call.answer(codecs=("PCMU",))
+        self.assertEqual(202, out.refer("202").status)
+        third = carol.wait_call().wait_answered()
+        self.assertEqual(200, out.wait_transfer())
+        self.assertEqual(("PCMA", "PCMU"), (back.rtp.codec, third.rtp.codec))
+        self.hear_each_other(back, third)
+        stats = back.rtp.statistics()
+        self.assertEqual((1, 0, 0), (len(stats.ssrcs), stats.lost, stats.late))
+
+    def spoken(self) -> tuple[str, str]:
+        """The codecs of the one call, as `call list` and `call show` tell them."""
+        line = self.engine.console_json("call list")[0]
+        return line["codec"], self.engine.console_json(f"call show {line['id']}")["talks"][0]["codec"]
+
+    def test_a_bad_network_and_a_sender_that_begins_anew_spoil_no_numbers_and_no_keys(self):
+        for called in ("PCMU", "PCMA"):
+            with self.subTest(called=called):
+                out, back = self.in_codecs(("PCMU",), (called,))
+                self.hear_each_other(out, back)
+                out.rtp.loss, out.rtp.overtaken, out.rtp.doubled = 5, 10, 10
+                time.sleep(1.5)
+                out.rtp.seq = (out.rtp.seq + 20000) & 0xFFFF
+                time.sleep(0.5)
+                out.rtp.ssrc ^= 0x5A5A5A5A
+                out.rtp.seq, out.rtp.timestamp = 65500, 12345
+                time.sleep(1.5)
+                out.send_digits("4711")
+                back.wait_digits("4711")
+                time.sleep(0.5)
+                out.rtp.loss = out.rtp.overtaken = out.rtp.doubled = 0
+                self.assert_tone(back.listen(0.6), 440)
+                stats = back.rtp.statistics()
+                self.assertEqual((1, 1, 0), (len(stats.ssrcs), len(stats.sources), stats.malformed))
+                self.assertGreater(stats.lost, 5, "the network was not bad")
+                self.assertGreater(stats.late, 5)
+                self.assert_good_numbers(back.rtp.received())
+                self.assertEqual(list("4711"), back.rtp.digits)
+                out.hang_up()
+                back.wait_ended()
+
+    def assert_good_numbers(self, packets) -> None:
+        """No number comes twice; sound goes on by as much time as its numbers say, or more with a marker."""
+        base = packets[0].seq
+        ordered = sorted((((p.seq - base + 0x8000) & 0xFFFF, p) for p in packets), key=lambda numbered: numbered[0])
+        for (before, a), (after, b) in zip(ordered, ordered[1:]):
+            self.assertNotEqual(before, after, f"the sequence number {b.seq} is used twice")
+            if len(a.payload) == len(b.payload) == 160:
+                moved = (b.timestamp - a.timestamp) & 0xFFFFFFFF
+                self.assertLess(moved, 0x80000000, f"time goes back at {b.seq}")
+                if not b.marker:
+                    self.assertEqual((after - before) * 160, moved, f"a step without a marker at {b.seq}")
+
     def in_codecs(self, caller: tuple, called: tuple):
         alice, bob = self.phone("alice"), self.phone("bob")
         out = alice.call("201", codecs=caller)
