@@ -24,6 +24,23 @@ std::string hex(const unsigned char* bytes, std::size_t count) {
     return out;
 }
 
+/// The text of a quoted-string, or a token as it is. Nothing for quotes that stand anywhere else, and for what is too long.
+std::optional<std::string> unquoted(std::string_view value) {
+    if (value.size() > longest_parameter + 2) return std::nullopt;
+    std::string out;
+    if (!value.starts_with('"')) {
+        if (value.find('"') != std::string_view::npos || value.size() > longest_parameter) return std::nullopt;
+        return std::string(value);
+    }
+    std::size_t i = 1;
+    for (; i < value.size() && value[i] != '"'; ++i) {
+        if (value[i] == '\\' && i + 1 < value.size()) ++i;
+        out += value[i];
+    }
+    if (i + 1 != value.size()) return std::nullopt;
+    return out;
+}
+
 /// Calls `take(name, value)` for each parameter after the scheme; false when the text is broken.
 template <class F> bool each_parameter(std::string_view header, F&& take) {
     header = trim(header);
@@ -33,15 +50,8 @@ template <class F> bool each_parameter(std::string_view header, F&& take) {
     for (const auto& piece : split_list(header.substr(7))) {
         const auto equals = piece.find('=');
         if (equals == std::string::npos) return false;
-        auto value = trim(std::string_view(piece).substr(equals + 1));
-        if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
-        if (value.size() > longest_parameter) return false;
-        std::string plain;
-        for (std::size_t i = 0; i < value.size(); ++i) {
-            if (value[i] == '\\' && i + 1 < value.size()) ++i;
-            plain += value[i];
-        }
-        if (!take(trim(std::string_view(piece).substr(0, equals)), std::move(plain))) return false;
+        auto value = unquoted(trim(std::string_view(piece).substr(equals + 1)));
+        if (!value || !take(trim(std::string_view(piece).substr(0, equals)), std::move(*value))) return false;
     }
     return true;
 }
@@ -122,12 +132,12 @@ std::optional<std::string> answer_challenge(std::string_view challenge, std::str
     const auto count = fmt::format("{:08x}", nc);
     const auto response =
         digest_response(a, username, c->realm, password, method, uri, c->nonce, count, cnonce, c->qop ? "auth" : "");
-    auto out = fmt::format(R"(Digest username="{}", realm="{}", nonce="{}", uri="{}", response="{}")", username, c->realm,
-                           c->nonce, uri, response);
+    auto out = fmt::format(R"(Digest username={}, realm={}, nonce={}, uri={}, response="{}")", quoted(username), quoted(c->realm),
+                           quoted(c->nonce), quoted(uri), response);
     if (!c->algorithm.empty()) out += ", algorithm=" + c->algorithm;
-    if (!c->opaque.empty()) out += fmt::format(R"(, opaque="{}")", c->opaque);
-    if (c->qop) out += fmt::format(R"(, qop=auth, nc={}, cnonce="{}")", count, cnonce);
-    return clean(out);
+    if (!c->opaque.empty()) out += ", opaque=" + quoted(c->opaque);
+    if (c->qop) out += fmt::format(", qop=auth, nc={}, cnonce={}", count, quoted(cnonce));
+    return out;
 }
 
 nonce_book::nonce_book(std::string key, std::uint32_t seconds) : lifetime_(seconds) {

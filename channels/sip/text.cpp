@@ -55,7 +55,7 @@ std::string unescape(std::string_view text) {
 }
 
 std::string escape_user(std::string_view text) {
-    constexpr std::string_view allowed = "-_.!~*'()&=+$,;?/";
+    constexpr std::string_view allowed = "-_.!~*'()&=+$,;/";
     std::string out;
     for (const char c : text) {
         if (is_digit(c) || is_letter(c) || allowed.find(c) != std::string_view::npos)
@@ -72,15 +72,16 @@ std::string clean(std::string_view text) {
     return out;
 }
 
-std::string quoted_display(std::string_view name) {
-    if (name.empty()) return {};
+std::string quoted(std::string_view text) {
     std::string out = "\"";
-    for (const char c : clean(name)) {
+    for (const char c : clean(text)) {
         if (c == '"' || c == '\\') out += '\\';
         out += c;
     }
-    return out + "\" ";
+    return out + '"';
 }
+
+std::string quoted_display(std::string_view name) { return name.empty() ? std::string() : quoted(name) + ' '; }
 
 std::string host_text(std::string_view host) {
     return host.find(':') == std::string_view::npos ? std::string(host) : fmt::format("[{}]", host);
@@ -88,7 +89,7 @@ std::string host_text(std::string_view host) {
 
 bool is_numeric_address(std::string_view host) noexcept {
     char copy[INET6_ADDRSTRLEN];
-    if (host.empty() || host.size() >= sizeof copy) return false;
+    if (host.empty() || host.size() >= sizeof copy || host.find('\0') != std::string_view::npos) return false;
     copy[host.copy(copy, host.size())] = 0;
     in6_addr any{};
     return inet_pton(AF_INET, copy, &any) == 1 || inet_pton(AF_INET6, copy, &any) == 1;
@@ -169,6 +170,7 @@ std::optional<name_addr> parse_name_addr(std::string_view text) {
         const auto end = std::min(text.find(';'), text.size());
         a.uri = trim(text.substr(0, end));
         if (end < text.size()) a.params = trim(text.substr(end + 1));
+        if (a.uri.find_first_of("<>\"") != std::string::npos) return std::nullopt;
     }
     if (a.uri.empty()) return std::nullopt;
     return a;

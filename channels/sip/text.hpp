@@ -37,11 +37,13 @@ bool same_text(std::string_view a, std::string_view b) noexcept; ///< without re
 std::string_view trim(std::string_view text) noexcept;
 /// The whole text as a decimal number that fits 32 bits.
 std::optional<std::uint32_t> parse_number(std::string_view digits) noexcept;
-/// %XX undone, and put in for what RFC 3261 does not allow in a user part.
+/// %XX undone, and put in for what RFC 3261 does not allow in a user part, and for the '?' that many take for the headers' begin.
 std::string unescape(std::string_view text);
 std::string escape_user(std::string_view text);
 /// Without control characters, so that no value can begin a line of its own.
 std::string clean(std::string_view text);
+/// As a quoted-string (RFC 3261 §25.1).
+std::string quoted(std::string_view text);
 /// As a display name: in quotes, with a blank after them; nothing for no name.
 std::string quoted_display(std::string_view name);
 /// IPv6 addresses get their brackets.

@@ -114,22 +114,25 @@ void write(const value& v, std::string& out, std::optional<std::size_t> depth) {
     }
 }
 
-value from_boost(const boost::json::value& v) {
+/// Notes in `finite` when a number was too large for a double: the library makes it infinite.
+value from_boost(const boost::json::value& v, bool& finite) {
     switch (v.kind()) {
     case boost::json::kind::null: return {};
     case boost::json::kind::bool_: return v.get_bool();
     case boost::json::kind::int64: return v.get_int64();
     case boost::json::kind::uint64: return static_cast<double>(v.get_uint64());
-    case boost::json::kind::double_: return v.get_double();
+    case boost::json::kind::double_:
+        finite = finite && std::isfinite(v.get_double());
+        return v.get_double();
     case boost::json::kind::string: return std::string(v.get_string());
     case boost::json::kind::array: {
         value::list out;
-        for (const auto& item : v.get_array()) out.push_back(from_boost(item));
+        for (const auto& item : v.get_array()) out.push_back(from_boost(item, finite));
         return out;
     }
     case boost::json::kind::object: {
         value::table out;
-        for (const auto& [key, item] : v.get_object()) out.emplace(std::string(key), from_boost(item));
+        for (const auto& [key, item] : v.get_object()) out.emplace(std::string(key), from_boost(item, finite));
         return out;
     }
     }
@@ -151,7 +154,12 @@ result<value> from_json(std::string_view text) {
     boost::json::error_code failed;
     const auto used = parser.write_some(text.data(), text.size(), failed);
     if (!failed && used == text.size()) parser.finish(failed);
-    if (!failed && parser.done() && used == text.size()) return from_boost(parser.release());
+    if (!failed && parser.done() && used == text.size()) {
+        bool finite = true;
+        auto out = from_boost(parser.release(), finite);
+        if (!finite) return fail("a number is larger than any that can be held");
+        return out;
+    }
     const auto before = text.substr(0, used);
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const auto column = used - (before.rfind('\n') == before.npos ? 0 : before.rfind('\n') + 1) + 1;

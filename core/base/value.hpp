@@ -60,7 +60,7 @@ private:
 
 /// JSON (RFC 8259). `indent` writes one field a line.
 std::string to_json(const value& v, bool indent = false);
-/// Fails with line and column; at most 64 levels deep.
+/// Fails with line and column; at most 64 levels deep, and no number beyond what a double holds.
 result<value> from_json(std::string_view text);
 
 } // namespace strowger

@@ -89,9 +89,9 @@ std::string check_digest(const std::string& text) {
     return fmt::format("\"{}\" is no digest; write \"MD5\", \"SHA-256\" or \"both\"", text);
 }
 
-std::string check_hash(const std::string& text, std::size_t digits) {
-    const bool good = text.size() == digits && text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
-    return good ? std::string() : fmt::format("must be {} hexadecimal digits: the hash of \"user:realm:password\"", digits);
+std::string check_hash(const std::string& text, std::size_t count) {
+    const bool good = text.size() == count && text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+    return good ? std::string() : fmt::format("must be {} hexadecimal digits: the hash of \"user:realm:password\"", count);
 }
 
 } // namespace strowger::config

@@ -28,6 +28,6 @@ std::string check_password(const std::string& text);
 /// "MD5", "SHA-256" or "both".
 std::string check_digest(const std::string& text);
 /// That many hexadecimal digits.
-std::string check_hash(const std::string& text, std::size_t digits);
+std::string check_hash(const std::string& text, std::size_t count);
 
 } // namespace strowger::config

@@ -58,7 +58,9 @@ private:
         if (const auto* named = root_["engine"]["modules"].items())
             for (const auto& each : *named) modules.push_back(each.text_or(""));
         for (const auto& [name, content] : root_.fields()) {
-            const auto known = [&name](const auto& names) { return std::find(names.begin(), names.end(), name) != names.end(); };
+            const auto known = [&key = name](const auto& names) {
+                return std::find(names.begin(), names.end(), key) != names.end();
+            };
             const bool own = known(sections);
             if (!content.fields()) {
                 note(root_.where_key(content),

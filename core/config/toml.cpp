@@ -7,6 +7,19 @@ namespace strowger::config {
 namespace {
 
 constexpr std::size_t largest_file = 16u << 20;
+constexpr unsigned deepest_key = 200;
+
+/// The line of a key such as a.b.c with more parts than anybody writes, or 0. toml++ 3.3 bounds the depth of lists and inline
+/// tables, but runs out of stack in such a key.
+unsigned line_of_endless_key(std::string_view text) {
+    unsigned dots = 0, line = 1;
+    for (const char c : text) {
+        if (c == '.' && ++dots > deepest_key) return line;
+        if (c == '\n') ++line;
+        if (c == '\n' || c == '=' || c == ',' || c == '[' || c == '{') dots = 0;
+    }
+    return 0;
+}
 
 position begin_of(const toml::source_region& region) { return {region.begin.line, region.begin.column}; }
 
@@ -49,6 +62,10 @@ tl::expected<section, problems> parse_toml(std::string_view text, std::string fi
     problems wrong;
     if (text.size() > largest_file) {
         wrong.add({std::move(file), {}, fmt::format("larger than {} MiB, so it is no configuration", largest_file >> 20)});
+        return tl::unexpected(std::move(wrong));
+    }
+    if (const auto line = line_of_endless_key(text); line != 0) {
+        wrong.add({std::move(file), {line, 1}, fmt::format("a key with more than {} dots; write fewer levels", deepest_key)});
         return tl::unexpected(std::move(wrong));
     }
     try {

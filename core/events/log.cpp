@@ -85,10 +85,8 @@ std::vector<std::uint64_t> segments_in(const fs::path& folder) {
     for (const auto& entry : fs::directory_iterator(folder, failed)) {
         const auto name = entry.path().filename().string();
         std::uint64_t first = 0;
-        const auto* end = name.data() + name.size();
-        if (const auto [at, wrong] = std::from_chars(name.data(), end, first);
-            wrong == std::errc() && std::string_view(at, static_cast<std::size_t>(end - at)) == ".log")
-            out.push_back(first);
+        const auto [at, wrong] = std::from_chars(name.data(), name.data() + name.size(), first);
+        if (wrong == std::errc() && first != 0 && segment_path(folder, first).filename() == name) out.push_back(first);
     }
     std::sort(out.begin(), out.end());
     return out;

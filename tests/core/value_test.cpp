@@ -35,3 +35,9 @@ TEST_CASE("what is no UTF-8 is replaced in JSON, character by character") {
     CHECK(written("\xe2\x82z") == r + r + "z");
     CHECK(written(std::string_view("a\0b", 3)) == std::string("a\0b", 3));
 }
+
+TEST_CASE("a number that no double holds is refused") {
+    CHECK_FALSE(from_json("[1e999]"));
+    CHECK_FALSE(from_json(R"({"a": {"b": -2.5e3615}})"));
+    CHECK(from_json("1e308").value() == value(1e308));
+}

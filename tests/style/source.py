@@ -6,7 +6,7 @@ from pathlib import Path
 
 TEXT_ENDINGS = {".cpp", ".hpp", ".h", ".c", ".py", ".lua", ".md", ".toml", ".txt", ".cmake", ".json", ".xml", ".map",
                 ".service", ".sh", ""}
-NOT_OURS = {".git", "build", "__pycache__"}
+NOT_OURS = {".git", "build", "__pycache__", "corpus"} # a corpus is bytes, not text
 
 
 @dataclass(frozen=True, order=True)

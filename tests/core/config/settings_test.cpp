@@ -38,6 +38,15 @@ TEST_CASE("text that is not TOML is refused with its place", "[config]") {
     CHECK_THAT(complaints(std::string(17u << 20, ' ')), Contains("no configuration"));
 }
 
+TEST_CASE("a key of endless depth is refused, not followed", "[config]") {
+    std::string key = "a";
+    for (int i = 0; i < 200'000; ++i) key += ".a";
+    for (const auto& text : {key + " = 1\n", '[' + key + "]\n", "x = {" + key + " = 1}\n"})
+        CHECK_THAT(complaints("\n" + text), Contains("strowger.toml:2:1: a key with more than 200 dots"));
+    const auto text = '"' + std::string(190, '.') + '"';
+    CHECK(complaints("[x]\nlist = [" + text + ", " + text + "]\n") == "none");
+}
+
 TEST_CASE("all mistakes of a file are reported at once, in the order of lines", "[config]") {
     const auto parsed = parse(R"([limits]
 calls = "many"

@@ -97,6 +97,17 @@ TEST_CASE("a last segment without a whole head is begun anew") {
     REQUIRE(numbers(at) == range(1, 5));
 }
 
+TEST_CASE("a file whose name no segment has is left alone") {
+    const scratch at;
+    append(*opened(at), 1, 3);
+    for (const auto* name : {"00000000000000000000.log", "7.log", "00000000000000000009.log.old", "note.log"})
+        std::ofstream(at.path() / "events" / name) << "STREVT1\n";
+    const auto log = opened(at);
+    REQUIRE(log->last() == 3);
+    append(*log, 4, 5);
+    REQUIRE(numbers(at) == range(1, 5));
+}
+
 TEST_CASE("a record that goes bad in the middle costs the rest of its segment, and the reader goes on behind") {
     const scratch at;
     append(*opened(at, 128u << 10), 1, 400, std::string(100, 'x'));
