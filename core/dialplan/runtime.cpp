@@ -1,3 +1,4 @@
+#include "core/config/section.hpp"
 #include "core/dialplan/runtime.hpp"
 #include "core/dialplan/lint.hpp"
 #include "core/dialplan/script.hpp"
@@ -184,6 +185,10 @@ std::vector<std::string> dialplan_runtime::check(const std::filesystem::path& di
     const real_clock time;
     auto built = state::build(*files, {}, {&time, nullptr, std::nullopt}, nullptr);
     for (const auto& [name, text] : files->files) {
+        if (name.ends_with(".toml")) {
+            if (const auto data = config::parse_toml(text, name); !data) out.push_back(data.error().text);
+            continue;
+        }
         auto here = dialplan::lint(name, text);
         out.insert(out.end(), here.begin(), here.end());
     }

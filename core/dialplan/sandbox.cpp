@@ -1,4 +1,5 @@
 // The globals of a script: the harmless part of Lua's library, `require` for the author's own files, and the engine's API.
+#include "core/config/section.hpp"
 #include "core/dialplan/api.hpp"
 #include "core/dialplan/bindings.hpp"
 #include "core/dialplan/script.hpp"
@@ -107,6 +108,14 @@ int print(lua_State* L) {
     return 0;
 }
 
+/// What a TOML file says, as a table: for menu{} and for the options of applications. It is not protected as what a script
+/// returns is, since the functions that take it look into the table itself.
+void push_data(lua_State* L, const std::string& text, const std::string& file) {
+    const auto parsed = config::parse_toml(text, file);
+    if (!parsed) throw script_error(parsed.error().text);
+    push(L, parsed->content());
+}
+
 int require(lua_State* L) {
     const auto name = text_argument(L, 1, "require: the name");
     lua_rawgetp(L, LUA_REGISTRYINDEX, &loaded_key);
@@ -124,12 +133,19 @@ int require(lua_State* L) {
     std::string path;
     const auto* text = files->find(name, path);
     if (text == nullptr)
-        throw script_error(
-            fmt::format("require \"{}\": there is neither lib/{}.lua nor {}.lua in the dialplan", name, name, name));
+        throw script_error(fmt::format("require \"{}\": there is neither lib/{}.lua nor {}.lua in the dialplan, nor {}.toml",
+                                       name, name, name, name));
     const int loaded = lua_gettop(L);
     lua_pushlstring(L, name.data(), name.size());
     lua_pushlightuserdata(L, nullptr);
     lua_rawset(L, loaded);
+    if (path.ends_with(".toml")) {
+        push_data(L, *text, path);
+        lua_pushlstring(L, name.data(), name.size());
+        lua_pushvalue(L, -2);
+        lua_rawset(L, loaded);
+        return 1;
+    }
     if (!compile(L, *text, path)) return lua_error(L);
     lua_call(L, 0, 1);
     if (lua_type(L, -1) == LUA_TNIL) {

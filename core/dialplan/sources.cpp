@@ -10,6 +10,8 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::uintmax_t most_text = 16u << 20;
 
+bool is_source(const fs::path& file) { return file.extension() == ".lua" || file.extension() == ".toml"; }
+
 result<> read_one(const fs::path& file, const std::string& name, sources& into) {
     std::error_code failed;
     if (!fs::is_regular_file(file, failed))
@@ -32,10 +34,10 @@ result<> read_folder(const fs::path& folder, const fs::path& root, bool deep, so
     for (const auto& path : found) {
         if (path.filename().string().starts_with('.')) continue;
         if (fs::is_directory(path, failed)) {
-            if (path.extension() == ".lua") return fail("{}: is a directory in the place of a script", path.string());
+            if (is_source(path)) return fail("{}: is a directory in the place of a script", path.string());
             if (!deep) continue;
             if (auto below = read_folder(path, root, deep, into, total); !below) return below;
-        } else if (path.extension() == ".lua") {
+        } else if (is_source(path)) {
             total += fs::file_size(path, failed);
             if (failed || total > most_text)
                 return fail("{}: the scripts together are larger than 16 MB, or cannot be read", path.string());
@@ -77,7 +79,7 @@ result<sources> sources::read(const fs::path& directory) {
 const std::string* sources::find(const std::string& name, std::string& path) const {
     auto below = name;
     std::replace(below.begin(), below.end(), '.', '/');
-    for (const auto& candidate : {"lib/" + below + ".lua", below + ".lua"}) {
+    for (const auto& candidate : {"lib/" + below + ".lua", below + ".lua", "lib/" + below + ".toml", below + ".toml"}) {
         const auto it = files.find(candidate);
         if (it == files.end()) continue;
         path = candidate;

@@ -2,6 +2,7 @@
 #include "tests/support/office.hpp"
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 using namespace strowger;
 using namespace strowger::test;
@@ -28,6 +29,72 @@ context "internal" {
 )";
 
 } // namespace
+
+TEST_CASE("a menu in TOML is the same as one in Lua, for call:menu and for the auto-attendant") {
+    const std::string in_lua = R"(
+local front = menu{prompt = {"welcome", "vm-options"}, extensions = "_2XX", tries = 2, timeout = 4,
+  keys = {["1"] = "ext/201", ["2"] = {prompt = "vm-instructions", keys = {["1"] = "ext/202"}, otherwise = "ext/201"}},
+  otherwise = "ext/202"}
+local attendant = {greeting = "welcome", menu = "vm-options", keys = {["1"] = "ext/201"}, operator = "ext/202", tries = 1}
+)";
+    const std::string in_toml = "local front = menu(require 'front')\nlocal attendant = require 'attendant'\n";
+    const std::string calls = R"(context "internal" {
+  ["100"] = function(call) call:menu(front) end,
+  ["101"] = function(call) call:run("auto_attendant", attendant) end})";
+    const std::vector<std::pair<std::string, std::string>> walks{{"100", "1"}, {"100", "21"}, {"100", "2"}, {"100", "201"},
+                                                                 {"100", ""},  {"101", "1"},  {"101", "9"}, {"101", ""}};
+    std::vector<std::string> stories[2];
+    for (int toml = 0; toml < 2; ++toml) {
+        office o("context 'internal' {}");
+        o.files().write("dialplan/front.toml", R"(
+prompt = ["welcome", "vm-options"]
+extensions = "_2XX"
+tries = 2
+timeout = 4
+otherwise = "ext/202"
+
+[keys]
+1 = "ext/201"
+
+[keys.2]
+prompt = "vm-instructions"
+keys = {1 = "ext/202"}
+otherwise = "ext/201"
+)");
+        o.files().write("dialplan/attendant.toml", "greeting = 'welcome'\nmenu = 'vm-options'\noperator = 'ext/202'\ntries = 1\n"
+                                                   "[keys]\n1 = 'ext/201'\n");
+        o.write_dialplan((toml ? in_toml : in_lua) + calls);
+        const auto loaded = o.core().dialplan().load();
+        INFO((loaded ? "" : loaded.error().text));
+        REQUIRE(loaded);
+        for (const auto& [extension, keys] : walks) {
+            o.alice().dial(extension);
+            o.pass(200ms);
+            if (!keys.empty()) o.alice().press(keys);
+            o.pass(60s);
+            auto story = fmt::format("{} {}: ", extension, keys);
+            for (const char* prompt : {"welcome", "vm-options", "vm-instructions", "invalid"})
+                story += fmt::format("{} {}, ", prompt, heard(o.alice(), prompt));
+            for (const char* user : {"bob", "carol"})
+                story += fmt::format("{} {}, ", user, o.phone(user).now() == phone_state::ringing_here ? "rings" : "is quiet");
+            stories[toml].push_back(story);
+            o.alice().hang_up();
+            o.pass(5s);
+        }
+    }
+    CHECK(stories[0] == stories[1]);
+    CHECK(stories[0].front().find("welcome 1") != std::string::npos);
+}
+
+TEST_CASE("a mistake in a menu's TOML is told with its file and line") {
+    office o("context 'internal' {}");
+    o.files().write("dialplan/front.toml", "prompt = 'welcome'\nkeys = 5 5\n");
+    o.write_dialplan("local front = menu(require 'front')\ncontext 'internal' {}");
+    const auto loaded = o.core().dialplan().load();
+    REQUIRE_FALSE(loaded);
+    INFO(loaded.error().text);
+    CHECK(loaded.error().text.find("front.toml:2:") != std::string::npos);
+}
 
 TEST_CASE("a key during the greeting stops it and connects at once") {
     office o(plan);

@@ -54,7 +54,7 @@ TEST_CASE("sandbox: require loads the author's files once and their tables are s
     CHECK(l.call_of("all").empty());
     CHECK(l.text == "4");
     CHECK(load_error("require 'nope'") ==
-          "main.lua:1: require \"nope\": there is neither lib/nope.lua nor nope.lua in the dialplan");
+          "main.lua:1: require \"nope\": there is neither lib/nope.lua nor nope.lua in the dialplan, nor nope.toml");
     CHECK(contains(load_error("require '../../etc/passwd'"), "a name has letters"));
     CHECK(contains(load_error({{"main.lua", "require 'a'"}, {"a.lua", "require 'b'"}, {"b.lua", "require 'a'"}}),
                    "require each other"));
