@@ -1,5 +1,5 @@
 #include "channels/sip/admission.hpp"
-#include "channels/sip/nat.hpp"
+#include "channels/sip/trunks.hpp"
 #include "core/base/log.hpp"
 #include <algorithm>
 #include <arpa/inet.h>
@@ -75,13 +75,12 @@ std::optional<refusal> admission::why_not(const arrival& a) const {
     return std::nullopt;
 }
 
-int admission::status_for(const arrival&) const { return settings_.overload_status; }
-
-std::optional<response> admission::refuse(const arrival& a) {
+std::optional<response> admission::refuse(const arrival& a, const trunk_settings* from) {
     const auto why = why_not(a);
     if (!why) return std::nullopt;
     note(*why);
-    return response{status_for(a), {{"Retry-After", std::to_string(core_.retry_after())}}, {}, {}};
+    if (from != nullptr) return busy_answer(from, core_.retry_after());
+    return response{settings_.overload_status, {{"Retry-After", std::to_string(core_.retry_after())}}, {}, {}};
 }
 
 /// A line a second, however many are refused.

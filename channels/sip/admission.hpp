@@ -2,6 +2,7 @@
 #pragma once
 #include "channels/sip/host.hpp"
 #include "channels/sip/message.hpp"
+#include "channels/sip/nat.hpp"
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,7 +15,7 @@ namespace strowger::sip {
 struct arrival {
     std::string_view method;
     std::string number;      ///< the user part of its URI, or the whole URI if that has none
-    std::string source;      ///< the numeric address that it came from
+    peer_address source;
     bool credentials;        ///< it answers a challenge: half of the work for it is done
     duration waited;         ///< in the kernel's buffer, until we came to it
 };
@@ -36,16 +37,15 @@ class admission {
 public:
     admission(host& core, const settings& set) : core_(core), settings_(set) {}
 
-    /// The answer to one that is refused: `[sip] overload_status` with Retry-After. Nothing for one that is let in: a call for
-    /// help always is, others are as long as there is room and time for what they ask.
-    std::optional<response> refuse(const arrival& a);
+    /// The answer to one that is refused: `[sip] overload_status` with Retry-After, and to a trunk what its `busy_status` says
+    /// (null: not from a trunk). Nothing for one that is let in: a call for help always is, others are as long as there is room
+    /// and time for what they ask.
+    std::optional<response> refuse(const arrival& a, const trunk_settings* from);
 
     std::uint64_t refused() const noexcept { return refused_; }
 
 private:
     std::optional<refusal> why_not(const arrival& a) const;
-    /// What a source is told. One place, so that a trunk can have a status of its own.
-    int status_for(const arrival& a) const;
     void note(const refusal& why);
 
     host& core_;

@@ -175,7 +175,7 @@ bool agent::impl::admitted(msg_t* raw, const sip_t* sip, tport_t* through) {
     const bool begins = method == sip_method_invite || method == sip_method_register || method == sip_method_subscribe;
     if (!begins || !set.admit || sip->sip_to->a_tag != nullptr) return true;
     const auto from = read_origin(raw, through);
-    arrival a{sip->sip_request->rq_method_name, {}, from.peer.ip, false, {}};
+    arrival a{sip->sip_request->rq_method_name, {}, from.peer, false, {}};
     a.credentials = sip->sip_authorization != nullptr || sip->sip_proxy_authorization != nullptr;
     if (from.peer.transport == "udp" && from.listener < clocks.size()) a.waited = clocks[from.listener].waited();
     su_home_t home[1] = {SU_HOME_INIT(home)};

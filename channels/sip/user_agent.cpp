@@ -50,7 +50,10 @@ result<> user_agent::open() {
     }
     o.user_agent = settings_.user_agent;
     o.tracing = [filter = trace_] { return filter->active(); };
-    o.admit = [this](const arrival& a) { return admission_.refuse(a); };
+    o.admit = [this](const arrival& a) {
+        const auto* by_trunk = trunks_.from(a.source);
+        return admission_.refuse(a, by_trunk == nullptr ? nullptr : &by_trunk->set());
+    };
     o.wants_trace = [filter = trace_](const message& m) { return filter->wants(m); };
     // The log writes control characters as \xNN, so each line goes by itself.
     o.trace = [](std::string text) {

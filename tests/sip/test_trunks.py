@@ -52,6 +52,23 @@ class TrunkCase(EngineCase):
         self.fail(f"trunk list says {self.line()}")
 
 
+class Full(TrunkCase):
+    """An engine that takes no more calls."""
+    trunk_settings = "busy_status = 480"
+    sections = {"limits": "calls = 1"}
+
+    def test_a_trunk_gets_the_status_that_it_understands(self):
+        telco, alice, bob = self.telco(), self.phone("alice"), self.phone("bob")
+        up = alice.call("305").wait_answered()
+        out = telco.call("4930123200")
+        telco.wait(lambda: out.final, 5, "final answer")
+        self.assertEqual((480, False), (out.final.status, out.final.has("Retry-After")))
+        out = bob.call("305")
+        bob.wait(lambda: out.final, 5, "final answer")
+        self.assertEqual((503, True), (out.final.status, out.final.has("Retry-After")))
+        up.hang_up()
+
+
 class ByAddress(TrunkCase):
     """Without registration: an exchange beside ours."""
     trunk_settings = ('user = "4930123"\npassword = "trunk-secret"\nfrom = "caller"\nmax_calls = 2\n'
