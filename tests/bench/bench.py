@@ -15,6 +15,7 @@ from pathlib import Path
 
 import capacity
 import changes
+import flame
 import media_figures
 from engine import Engine, register
 from load import Sipp, calls
@@ -53,6 +54,8 @@ class Bench(media_figures.MediaFigures):
         self.warm, self.seconds = (10, 15) if quick else (40, 30)
         self.values: dict[str, float] = {}
         self.bridge_runs: dict[tuple, tuple] = {}
+        self.flame: Path | None = None  # the folder for drawings
+        self.measured = ""
         self.failed = False
 
     # Reporting
@@ -92,13 +95,17 @@ class Bench(media_figures.MediaFigures):
         """CPU milliseconds a call while calls come in steadily, and what is worth knowing about the run."""
         with load:
             time.sleep(self.warm)
-            begin, before = time.time(), of.cpu_seconds()
-            time.sleep(self.seconds)
-            end, spent = time.time(), of.cpu_seconds() - before
+            with flame.recording(of.pid, 0, self.drawing()):
+                begin, before = time.time(), of.cpu_seconds()
+                time.sleep(self.seconds)
+                end, spent = time.time(), of.cpu_seconds() - before
             load.finish(60)
         completed = load.completed(begin, end)
         note = f"{completed / (end - begin):.0f} calls/s, {load.last('Retransmissions(C)')} retransmissions"
         return spent * 1000 / completed, note
+
+    def drawing(self) -> Path | None:
+        return self.flame / f"{self.measured}.svg" if self.flame else None
 
     def call_count(self, rate: int) -> int:
         return rate * (self.warm + self.seconds + 2)
@@ -193,6 +200,7 @@ class Bench(media_figures.MediaFigures):
         for name, (function, *arguments) in everything.items():
             if name not in names and name not in needed:
                 continue
+            self.measured = name
             try:
                 function(name, *arguments)
             except Failed as error:
@@ -210,11 +218,16 @@ def main() -> int:
     parser.add_argument("name", nargs="?", default="", metavar="NAME",
                         help="only figures whose name begins so, and their references")
     parser.add_argument("--quick", action="store_true", help="short runs: for changes in the making, not for comparisons")
+    parser.add_argument("--flame", type=Path, metavar="FOLDER", help="draws there where the time of each figure went, with perf")
     parser.add_argument("--build", type=Path, default=release, help="build folder")
     options = parser.parse_args()
     print(f"# {os.cpu_count()} cores, {processor()}, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory(prefix="strowger-bench-") as folder:
         bench = Bench(options.build.resolve(), Path(folder), options.quick)
+        if options.flame:
+            flame.check_tools()
+            options.flame.mkdir(parents=True, exist_ok=True)
+            bench.flame = options.flame
         bench.run(options.name)
     return 1 if bench.failed else 0
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine import Engine
+from flame import recording
 from load import PAYLOAD_TYPES, Sipp, calls
 from measure import Failed, Generator, Program, Tool
 
@@ -80,7 +81,8 @@ class MediaFigures:
 
     def cost_of_sound(self, of: Program, generator: Generator, count: int) -> tuple[float, dict[str, int]]:
         """CPU milliseconds for each second of each of `count` calls, and the generator's figures."""
-        spent, figures = generator.run(of, self.warm, self.seconds)
+        with recording(of.pid, self.warm, self.drawing()):
+            spent, figures = generator.run(of, self.warm, self.seconds)
         if figures["silent"]:
             raise Failed(f"{figures['silent']} sockets heard nothing")
         return spent * 1000 / count / self.seconds, figures
